@@ -1,0 +1,50 @@
+# `make serve` and `make test` need Python 3.10+ and make, nothing else: they install what is
+# missing into .venv. A stamp file in there stands for each set of extras, so that a command starts
+# at once when nothing has changed.
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+
+# The same encoding and the same order of sorting on every machine.
+export LC_ALL := C.UTF-8
+
+.PHONY: serve test lint types check test-all clean
+# Two targets at once would install into one .venv at the same time.
+.NOTPARALLEL:
+
+serve: .venv/.serve
+	$(BIN)/pserve development.ini
+
+# The whole suite, with the coverage gate. For a part of it: .venv/bin/pytest tests/test_cors.py
+test: .venv/.test
+	$(BIN)/pytest --cov $(ARGS)
+
+lint: .venv/.lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: .venv/.lint
+	$(BIN)/mypy
+
+check: lint types test
+
+# On every interpreter that this machine has.
+test-all: .venv/.lint
+	$(BIN)/tox
+
+clean:
+	rm -rf .venv .tox .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov
+	rm -rf build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.serve: EXTRAS := demo
+.venv/.test: EXTRAS := demo,json,origins,test
+.venv/.lint: EXTRAS := demo,json,origins,test,lint
+.venv/.serve .venv/.test .venv/.lint: setup.py pyproject.toml | $(BIN)/pip
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e ".[$(EXTRAS)]"
+	touch $@
+
+# pip comes last: where it is missing, the environment is half made, and is made anew.
+$(BIN)/pip:
+	$(PYTHON) -m venv --clear .venv

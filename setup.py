@@ -1,0 +1,95 @@
+"""All metadata of wsgi_mw_paste; pyproject.toml holds the build system and the tools' settings."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+with (Path(__file__).parent / "README.md").open(encoding="utf-8") as readme:
+    LONG_DESCRIPTION = readme.read()
+
+setup(
+    name="wsgi_mw_paste",
+    version="1.0.0",
+    description=(
+        "CORS, request ids, request logs and error answers for any WSGI application, "
+        "switched on in its PasteDeploy INI file"
+    ),
+    long_description=LONG_DESCRIPTION,
+    long_description_content_type="text/markdown",
+    author="The wsgi_mw_paste developers",
+    # The licence is an SPDX expression, so there is no licence classifier beside it (PEP 639).
+    license_expression="MIT",
+    keywords="wsgi middleware cors request-id correlation-id logging paste pastedeploy pyramid",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Web Environment",
+        "Framework :: Paste",
+        "Framework :: Pyramid",
+        "Intended Audience :: Developers",
+        "Intended Audience :: System Administrators",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
+        "Topic :: Internet :: WWW/HTTP :: WSGI :: Middleware",
+        "Topic :: System :: Logging",
+        "Typing :: Typed",
+    ],
+    # environs 15 needs 3.10. No upper bound: it would only stop people from trying a new Python.
+    python_requires=">=3.10",
+    packages=find_packages(include=["wsgi_mw_paste", "wsgi_mw_paste.*"]),
+    package_data={"wsgi_mw_paste": ["py.typed", "playground/*.html"]},
+    install_requires=[
+        "PasteDeploy>=3.1",
+        "WebOb>=1.8.9",  # the first that asks for legacy-cgi, which it needs from Python 3.13 on
+        "environs>=15",  # the first whose read_env() leaves os.environ alone
+    ],
+    extras_require={
+        # What development.ini needs.
+        "demo": [
+            "pyramid>=2.0.2",
+            "waitress>=3",
+            # Pyramid up to 2.1 imports pkg_resources, which setuptools 82 no longer has.
+            "setuptools<82",
+        ],
+        # JSON logs.
+        "json": ["python-json-logger>=4"],
+        # Unicode host names, and the refusal of patterns over public suffixes.
+        "origins": ["idna>=3.7", "publicsuffixlist>=1"],
+        # With the three above: what the tests need.
+        "test": [
+            "coverage[toml]>=7.10",  # the first with patch = ["subprocess"]
+            "django>=5.2",
+            "flask>=3",
+            "gunicorn>=23",
+            "pytest>=8.4",
+            "pytest-cov>=7",  # the first that leaves subprocesses to coverage
+            "pytest-randomly>=3.16",
+            "pytest-timeout>=2.3",
+        ],
+        # With all the others: what the gate and a release need.
+        "lint": [
+            "build>=1.2",
+            "check-wheel-contents>=0.6.1",
+            "mypy>=2.1,<3",
+            "ruff>=0.17,<0.18",  # every rule is on: a new minor version brings new rules
+            "tox>=4.23",
+            "twine>=6.1",  # the first that knows License-Expression
+            "types-WebOb>=1.8",
+        ],
+    },
+    entry_points={
+        "paste.filter_factory": [
+            "main = wsgi_mw_paste.factories:main",
+            "cors = wsgi_mw_paste.factories:cors",
+            "request_id = wsgi_mw_paste.factories:request_id",
+            "errors = wsgi_mw_paste.factories:errors",
+        ],
+        "paste.app_factory": ["playground = wsgi_mw_paste.playground:main"],
+    },
+)

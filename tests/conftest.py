@@ -1,0 +1,53 @@
+"""Every test starts from an environment without our variables, in an empty working directory."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wsgi_mw_paste.factories import FILTERS
+from wsgi_mw_paste.settings import options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+VARIABLES = {
+    each.variable
+    for kind in FILTERS.values()
+    for cls in kind.settings
+    for each in options(cls).values()
+}
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable and no ``.env`` of the developer's reaches a test."""
+    for name in VARIABLES | {f"{name}_FILE" for name in VARIABLES}:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """Undo what a test's ``fileConfig`` or ``dictConfig`` did to the process's loggers."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    state = {
+        name: (logger.level, logger.handlers[:], logger.propagate, logger.disabled)
+        for name, logger in logging.root.manager.loggerDict.items()
+        if isinstance(logger, logging.Logger)
+    }
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
+    for name, logger in logging.root.manager.loggerDict.items():
+        if isinstance(logger, logging.Logger):
+            level, handlers, propagate, disabled = state.get(
+                name, (logging.NOTSET, [], True, False)
+            )
+            logger.setLevel(level)
+            logger.handlers[:] = handlers
+            logger.propagate, logger.disabled = propagate, disabled

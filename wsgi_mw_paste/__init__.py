@@ -1,0 +1,29 @@
+"""CORS, request ids, request logs and error answers for any WSGI application.
+
+Switched on in the PasteDeploy INI file that deploys the application, or by wrapping it in Python:
+``RequestIdMiddleware(CORSMiddleware(ErrorsMiddleware(app)))``. Importing this package reads no
+environment, opens no file and looks up no logger.
+"""
+
+from wsgi_mw_paste.context import current_request_id, outgoing_headers, request_id_scope
+from wsgi_mw_paste.cors import CORSMiddleware, CORSSettings
+from wsgi_mw_paste.errors import ErrorsMiddleware
+from wsgi_mw_paste.logging import AttachRequestIdFilter, RequestIdFilter, RequestIdFormatter
+from wsgi_mw_paste.request_id import RequestIdMiddleware, RequestIdSettings
+from wsgi_mw_paste.settings import ConfigurationError, Problem
+
+__all__ = [
+    "AttachRequestIdFilter",
+    "CORSMiddleware",
+    "CORSSettings",
+    "ConfigurationError",
+    "ErrorsMiddleware",
+    "Problem",
+    "RequestIdFilter",
+    "RequestIdFormatter",
+    "RequestIdMiddleware",
+    "RequestIdSettings",
+    "current_request_id",
+    "outgoing_headers",
+    "request_id_scope",
+]

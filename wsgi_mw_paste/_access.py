@@ -1,0 +1,189 @@
+"""The access record: one log record per request, with everything as fields of its own.
+
+:mod:`wsgi_mw_paste.request_id` starts a record for each request and ends it; this module knows what
+is in it. A text formatter shows the message, one line that a client cannot forge; a JSON formatter
+shows every field, the ``token`` among them.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import hmac
+import logging
+import re
+from time import perf_counter
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import quote
+
+from wsgi_mw_paste.context import ERROR_TYPE_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from _typeshed.wsgi import WSGIEnvironment
+
+#: What of the environ the record tells, captured before the application can change it.
+_FACTS: Final = (
+    "HTTP_HOST",
+    "SERVER_NAME",
+    "REQUEST_METHOD",
+    "SCRIPT_NAME",
+    "PATH_INFO",
+    "SERVER_PROTOCOL",
+    "REMOTE_ADDR",
+    "HTTP_USER_AGENT",
+    "HTTP_AUTHORIZATION",
+)
+_MAX_FACT: Final = 2048
+#: The first status that is no success, so that it is logged for an excluded path, too.
+_BAD_REQUEST: Final = 400
+#: All printable ASCII but what could end a field of the message; the path is encoded as in a URL.
+_PLAIN: Final = "!#$&'()*+,-./:;<=>?@[]^_`{}~"
+
+
+class AccessLog:
+    """What all access records have in common; the logger is ``wsgi_mw_paste.access``.
+
+    :param exclude_paths: paths whose successful requests are not logged.
+    :param log_tokens: what of a Bearer token is logged: all, a fingerprint, nothing.
+    :param log_tokens_key: the HMAC key of the fingerprints; empty for a plain hash.
+    """
+
+    def __init__(
+        self,
+        exclude_paths: Iterable[str],
+        log_tokens: bool | Literal["fingerprint"],  # noqa: FBT001 -- the option's own value
+        log_tokens_key: str,
+    ) -> None:
+        self.logger = logging.getLogger("wsgi_mw_paste.access")
+        # As the environ has them: PEP 3333 strings are bytes in disguise.
+        self.excluded = frozenset(
+            path.encode("utf-8", "surrogateescape").decode("latin-1") for path in exclude_paths
+        )
+        self.token = _token_reader(log_tokens, log_tokens_key.encode("utf-8", "surrogateescape"))
+
+    def begin(self, environ: WSGIEnvironment, request_id: str, source: str) -> AccessRecord | None:
+        """Start a record; ``None`` if nobody would read it."""
+        if not self.logger.isEnabledFor(logging.ERROR):
+            return None
+        return AccessRecord(self, environ, request_id, source)
+
+
+class AccessRecord:
+    """The facts of one request, as they come in."""
+
+    __slots__ = (
+        "_counted", "_environ", "_facts", "_log", "_request_id", "_source", "_started",
+        "bytes", "headers", "status",
+    )  # fmt: skip
+
+    def __init__(
+        self, log: AccessLog, environ: WSGIEnvironment, request_id: str, source: str
+    ) -> None:
+        self._log = log
+        self._environ = environ
+        self._request_id = request_id
+        self._source = source
+        self._facts = [environ.get(key) for key in _FACTS]
+        self._started = perf_counter()
+        self.status: str | None = None
+        self.headers: list[tuple[str, str]] = []
+        self.bytes = 0
+        self._counted = True
+
+    def count_from_headers(self) -> None:
+        """Take the Content-Length for the number of bytes: nobody will count them."""
+        lengths = [value for name, value in self.headers if name.lower() == "content-length"]
+        self._counted = len(lengths) == 1 and lengths[0].isdecimal()
+        self.bytes = int(lengths[0]) if self._counted else 0
+
+    def emit(self, error_type: str | None) -> None:
+        """Log the record, unless its level is off or its path is excluded."""
+        duration = perf_counter() - self._started
+        logger = self._log.logger
+        status = _status_code(self.status)
+        if error_type is not None and not self.bytes:
+            # Nothing is out yet: the server will answer instead of the application.
+            status = 500
+        error_type = error_type or self._environ.get(ERROR_TYPE_KEY)
+        level = logging.INFO if error_type is None else logging.ERROR
+        if not logger.isEnabledFor(level):
+            return
+        host, server, method, script, path, protocol, address, agent, auth = self._facts
+        path = (script or "") + (path or "")
+        if error_type is None and path in self._log.excluded and status and status < _BAD_REQUEST:
+            return
+        fields = {
+            "request_id": self._request_id,
+            "request_id_source": self._source,
+            "host": _clean(host or server),
+            "method": _clean(method),
+            "path": _clean(path),
+            "status": status,
+            "bytes": self.bytes if self._counted else None,
+            "duration_ms": round(duration * 1000, 3),
+            "remote_addr": _clean(address),
+            "user_agent": _clean(agent, also=' "|\\'),
+            "protocol": _clean(protocol),
+            "token": self._log.token(auth),
+            "error_type": error_type,
+        }
+        shown = ("host", "method", "path", "protocol", "status", "bytes", "duration_ms")
+        record = logger.makeRecord(
+            logger.name, level, __file__, 0, "%s %s %s %s %s %s %sms",
+            tuple("-" if fields[name] is None else fields[name] for name in shown), None,
+        )  # fmt: skip
+        # Not ``extra=``: it raises where a record factory of the user's sets one of these.
+        record.__dict__.update(fields)
+        logger.handle(record)
+
+
+def _status_code(status: str | None) -> int | None:
+    return int(status[:3]) if status and status[:3].isdecimal() else None
+
+
+def _clean(text: str | None, also: str = "") -> str | None:
+    """Return text of a client, percent-encoded so that it can forge no field and no line."""
+    if text is None:
+        return None
+    return quote(text[:_MAX_FACT], safe=_PLAIN + also, encoding="latin-1", errors="replace")
+
+
+_BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,8192}=*)", re.ASCII | re.IGNORECASE)
+
+
+def _token_reader(
+    log_tokens: bool | Literal["fingerprint"],  # noqa: FBT001
+    key: bytes,
+) -> Callable[[str | None], str | None]:
+    """Return the function from an ``Authorization`` to the record's ``token``."""
+    if log_tokens is False:
+        return lambda _authorization: None
+
+    def token(authorization: str | None) -> str | None:
+        words = (authorization or "").split(None, 1)
+        if not words or words[0].lower() != "bearer":
+            # Never another scheme: the credentials of Basic are the password itself.
+            return None
+        # RFC 6750, section 2.1.
+        match = _BEARER.fullmatch((authorization or "").strip())
+        if match is None:
+            return "invalid"
+        if log_tokens is True:
+            return match[1]
+        text = match[1].encode("ascii")
+        if key:
+            return f"hmac:{hmac.new(key, text, hashlib.sha256).hexdigest()[:16]}"
+        return f"sha256:{hashlib.sha256(text).hexdigest()[:16]}"
+
+    return token
+
+
+@functools.cache
+def warn_of_verbatim_tokens() -> None:
+    """Warn once in a process, however many instances there are."""
+    logging.getLogger("wsgi_mw_paste.access").warning(
+        "log_tokens is not set, so Bearer tokens are logged verbatim, in the token field;"
+        " set it to fingerprint or false, or to true to agree"
+    )

@@ -1,0 +1,364 @@
+"""CORS: which scripts of other origins may read this application's responses.
+
+Use it around an application that browsers call from pages of another origin. It decides by the
+Fetch standard alone: an origin that is not allowed gets no CORS headers, and the browser keeps the
+response from its script. It protects users, not the server: it stops no request but refused
+preflights, so it is no substitute for authentication or for CSRF tokens.
+
+Do not use it twice in one pipeline, nor beside a proxy or framework that sends CORS headers of its
+own to the same browsers, and put nothing that answers for itself (authentication!) outside of it:
+preflights carry no credentials and must reach it.
+
+The three kinds of requests, and all decisions, are those of the Fetch standard; "Fetch" below is
+https://fetch.spec.whatwg.org/.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from webob import Response
+
+from wsgi_mw_paste.origins import Origins, Policy, compile_origins, parse_origin
+from wsgi_mw_paste.settings import Problem, Settings, option, resolve
+from wsgi_mw_paste.values import (
+    boolean,
+    is_token,
+    list_of,
+    method,
+    number,
+    request_header,
+    response_header,
+    words,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    Headers = list[tuple[str, str]]
+    Write = Callable[[bytes], object]
+
+ANY: Final = "*"
+
+#: Fetch, "HTTP responses": the headers that are ours alone; a browser refuses two of a kind.
+_CORS_RESPONSE_HEADERS: Final = frozenset(
+    {
+        "access-control-allow-origin",
+        "access-control-allow-credentials",
+        "access-control-allow-methods",
+        "access-control-allow-headers",
+        "access-control-max-age",
+        "access-control-expose-headers",
+    }
+)
+#: Fetch, "CORS protocol and HTTP caches": on every response unless the policy is ``*``. A line of
+#: its own is as good as a merged one, and costs nothing.
+_VARY: Final = ("Vary", "Origin")
+#: Fetch, "CORS-safelisted method".
+_SAFELISTED_METHODS: Final = ("GET", "HEAD", "POST")
+
+#: Browsers send a few dozen names; a longer value is an attack and is not even split. Characters.
+_MAX_REQUEST_HEADERS: Final = 4096
+#: How much of what a client sent a log record repeats, in characters.
+_LOG_LIMIT: Final = 200
+
+
+class Reason(NamedTuple):
+    """Why a preflight is refused: one vocabulary for the answer, the log and the command.
+
+    :ivar option: the option that decides it.
+    """
+
+    text: str
+    option: str
+
+
+ORIGIN_MALFORMED: Final = Reason("malformed origin", "cors_allowed")
+ORIGIN_OPAQUE: Final = Reason("opaque origin (null)", "cors_allowed")
+ORIGIN_NOT_LISTED: Final = Reason("origin not listed", "cors_allowed")
+METHOD_MALFORMED: Final = Reason("malformed method", "cors_allow_methods")
+METHOD_NOT_LISTED: Final = Reason("method not listed", "cors_allow_methods")
+HEADERS_TOO_LONG: Final = Reason("too many headers", "cors_allow_headers")
+HEADER_MALFORMED: Final = Reason("malformed header name", "cors_allow_headers")
+HEADER_NOT_LISTED: Final = Reason("header not listed", "cors_allow_headers")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
+class CORSSettings(Settings):
+    """The options of :class:`CORSMiddleware`. Fields take text or ready values.
+
+    :raises ConfigurationError: a value is wrong, or opens with credentials what must not be.
+    """
+
+    cors_allowed: Sequence[str] = dataclasses.field(
+        default=(),
+        metadata=option(
+            words,
+            "origins, patterns or domain names that may read responses; empty: CORS is off,"
+            " everything passes through untouched",
+        ),
+    )
+    cors_allow_credentials: bool = dataclasses.field(
+        default=False,
+        metadata=option(boolean, "cookies, HTTP authentication, client certificates"),
+    )
+    cors_allow_methods: Sequence[str] = dataclasses.field(
+        default=(*_SAFELISTED_METHODS, "PUT", "PATCH", "DELETE", "OPTIONS"),
+        metadata=option(
+            list_of(method), "methods beyond GET, HEAD, POST (always allowed); `*`: any"
+        ),
+    )
+    cors_allow_headers: Sequence[str] = dataclasses.field(
+        default=(ANY, "Authorization"),
+        metadata=option(
+            list_of(request_header),
+            "request headers; `*`: any except `Authorization`, as the standard says, so it is"
+            " listed by name",
+        ),
+    )
+    cors_expose_headers: Sequence[str] = dataclasses.field(
+        default=(),
+        metadata=option(
+            list_of(response_header),
+            "response headers scripts may read; `*`: all (not with credentials)",
+        ),
+    )
+    cors_max_age: int = dataclasses.field(
+        # Ten minutes: WebKit keeps no answer longer, and a mistake is over in as much.
+        default=600,
+        metadata=option(
+            number(0, 86400, "seconds"),
+            "seconds a preflight answer may be cached, 0 to 86400; 0 is sent as `0`",
+        ),
+    )
+    cors_tolerate_insecure_origins: bool = dataclasses.field(
+        default=False,
+        metadata=option(boolean, "accept `http:` origins together with credentials"),
+    )
+    cors_tolerate_public_suffixes: bool = dataclasses.field(
+        default=False,
+        metadata=option(boolean, "accept `*.github.io` and the like together with credentials"),
+    )
+
+    #: The entries of ``cors_allowed``, compiled.
+    origins: Origins = dataclasses.field(init=False, compare=False)
+    #: What to tell the operator at start, as (level, sentence).
+    remarks: Sequence[tuple[int, str]] = dataclasses.field(init=False, compare=False)
+
+    def conflicts(self) -> Iterator[Problem]:
+        """Yield origins that are wrong, or too dangerous together with credentials."""
+        policy = Policy(
+            self.cors_allow_credentials,
+            self.cors_tolerate_insecure_origins,
+            self.cors_tolerate_public_suffixes,
+        )
+        reading = compile_origins(self.cors_allowed, policy)
+        object.__setattr__(self, "origins", reading.origins)
+        remarks = [(logging.WARNING, text) for text in reading.warnings]
+        remarks += [(logging.INFO, text) for text in reading.expansions]
+        object.__setattr__(self, "remarks", tuple(remarks))
+        for entry, reason in reading.errors:
+            yield self.problem("cors_allowed", entry, reason)
+        if self.cors_allow_credentials and ANY in self.cors_expose_headers:
+            yield self.problem(
+                "cors_expose_headers",
+                ANY,
+                "expected names: with cors_allow_credentials browsers take * for a name; list the"
+                " headers",
+            )
+
+
+class CORSMiddleware:
+    """A WSGI middleware that speaks the CORS protocol for the application it wraps.
+
+    :param app: the WSGI application.
+    :param settings: the options; left out, they come from the environment.
+    :raises ConfigurationError: the environment has invalid options.
+    :raises TypeError: *settings* is something else.
+    """
+
+    def __init__(self, app: WSGIApplication, settings: CORSSettings | None = None) -> None:
+        settings = resolve(CORSSettings, settings)
+        self._app = app
+        self._logger = logging.getLogger("wsgi_mw_paste.cors")
+        self._origins = settings.origins
+        self._off = not settings.origins
+        self._compile_actual(settings)
+        self._compile_preflight(settings)
+        if self._off:
+            self._logger.info("CORS is off: cors_allowed is empty")
+        for level, remark in settings.remarks:
+            self._logger.log(level, "cors_allowed: %s", remark)
+
+    def _compile_actual(self, settings: CORSSettings) -> None:
+        """Compile the headers of responses to other than preflights."""
+        # Everybody gets the same: then it is sent always, also without Origin, and Vary never.
+        self._any_origin = settings.origins.any
+        every = [("Access-Control-Allow-Origin", ANY)] if self._any_origin else [_VARY]
+        allowed = []
+        if settings.cors_allow_credentials:
+            allowed.append(("Access-Control-Allow-Credentials", "true"))
+        if settings.cors_expose_headers:
+            names = settings.cors_expose_headers
+            exposed = ANY if ANY in names else ", ".join(names)
+            allowed.append(("Access-Control-Expose-Headers", exposed))
+        self._every = every
+        self._allowed = every + allowed
+
+    def _compile_preflight(self, settings: CORSSettings) -> None:
+        """Compile the answers to preflights as far as they do not depend on the request."""
+        self._any_method = ANY in settings.cors_allow_methods
+        self._methods = frozenset(_SAFELISTED_METHODS).union(settings.cors_allow_methods)
+        self._any_header = ANY in settings.cors_allow_headers
+        self._headers = frozenset(name.lower() for name in settings.cors_allow_headers)
+        # 200 and not 204: waitress closes the connection after every 204.
+        accepted = Response(status=200, content_type="text/plain", charset="UTF-8")
+        accepted.headerlist += self._every
+        if settings.cors_allow_credentials:
+            accepted.headers["Access-Control-Allow-Credentials"] = "true"
+        if not self._any_method:
+            # All of them, so that one preflight serves later requests with other methods, too.
+            accepted.headers["Access-Control-Allow-Methods"] = ", ".join(
+                dict.fromkeys([*_SAFELISTED_METHODS, *settings.cors_allow_methods])
+            )
+        accepted.headers["Access-Control-Max-Age"] = str(settings.cors_max_age)
+        self._accepted = accepted.status, accepted.headerlist
+        self._fixed_refusals = {
+            reason: self._refusal(reason)
+            for reason in (ORIGIN_NOT_LISTED, ORIGIN_MALFORMED, ORIGIN_OPAQUE, HEADERS_TOO_LONG)
+        }
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Classify the request as Fetch does, "HTTP requests", and answer or pass it on."""
+        if self._off:
+            return self._app(environ, start_response)
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is None:
+            return self._app(environ, self._not_cors(start_response))
+        if environ["REQUEST_METHOD"] == "OPTIONS":
+            method = environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD")
+            if method is not None:
+                return self._preflight(origin, method, environ, start_response)
+        return self._app(environ, self._actual(origin, start_response))
+
+    def _not_cors(self, start_response: StartResponse) -> StartResponse:
+        """Wrap *start_response* for a request without ``Origin``: caches must know of it."""
+        if self._any_origin:
+            return self._replacing(self._every, start_response)
+
+        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
+            if exc_info is None:
+                return start_response(status, [*headers, _VARY])
+            return start_response(status, [*headers, _VARY], exc_info)
+
+        return start
+
+    def _actual(self, origin: str, start_response: StartResponse) -> StartResponse:
+        """Wrap *start_response* for an actual request: Fetch, "CORS check", any status."""
+        if self._any_origin:
+            return self._replacing(self._allowed, start_response)
+        if origin in self._origins:
+            ours = [("Access-Control-Allow-Origin", origin), *self._allowed]
+            return self._replacing(ours, start_response)
+        # Never blocked: same-origin requests have an Origin, too, and may well be unlisted.
+        return self._replacing(self._every, start_response)
+
+    def _replacing(self, ours: Headers, start_response: StartResponse) -> StartResponse:
+        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
+            # A new list: the application may use its own again for the next request.
+            kept = [h for h in headers if h[0].lower() not in _CORS_RESPONSE_HEADERS]
+            kept += ours
+            if exc_info is None:
+                return start_response(status, kept)
+            return start_response(status, kept, exc_info)
+
+        return start
+
+    def _preflight(
+        self, origin: str, method: str, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer a CORS-preflight request; the application never sees it."""
+        requested = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
+        refused, names = self.judge(origin, method, requested)
+        if refused is not None:
+            return self._refuse(refused, names, (origin, method, requested), start_response)
+        status, headers = self._accepted
+        headers = headers.copy()
+        if not self._any_origin:
+            headers.append(("Access-Control-Allow-Origin", origin))
+        if self._any_method:
+            # Echoed: with credentials * would be the name of a method.
+            headers.append(("Access-Control-Allow-Methods", method))
+        if names:
+            headers.append(("Access-Control-Allow-Headers", ",".join(names)))
+        start_response(status, headers)
+        return [b""]
+
+    def judge(self, origin: str, method: str, requested: str) -> tuple[Reason | None, list[str]]:
+        """Decide on a preflight.
+
+        :param origin: the value of ``Origin``.
+        :param method: the value of ``Access-Control-Request-Method``.
+        :param requested: the value of ``Access-Control-Request-Headers``, empty if absent.
+        :return: ``None`` and the requested header names, in lower case; or the reason of a refusal
+            and the one name that is to blame, if there is one.
+        """
+        if origin not in self._origins:
+            return _why_not(origin), []
+        # Byte for byte (Fetch, "CORS-preflight fetch", step 7): "patch" is not PATCH.
+        if method not in self._methods and not (self._any_method and is_token(method)):
+            if is_token(method):
+                return METHOD_NOT_LISTED, [method]
+            return METHOD_MALFORMED, []
+        return self._judge_headers(requested) if requested else (None, [])
+
+    def _judge_headers(self, requested: str) -> tuple[Reason | None, list[str]]:
+        if len(requested) > _MAX_REQUEST_HEADERS:
+            return HEADERS_TOO_LONG, []
+        # Intermediaries add blanks and empty items: RFC 9110, section 5.6.1.2.
+        names = [name for name in (n.strip(" \t") for n in requested.lower().split(",")) if name]
+        for name in names:
+            if name not in self._headers:
+                if not is_token(name):
+                    return HEADER_MALFORMED, []
+                # Fetch, "CORS non-wildcard request-header name".
+                if not self._any_header or name == "authorization":
+                    return HEADER_NOT_LISTED, [name]
+        return None, names
+
+    def _refuse(
+        self,
+        reason: Reason,
+        names: list[str],
+        request: tuple[str, str, str],
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        capped = [text[:_LOG_LIMIT] for text in request]
+        self._logger.info(
+            "preflight refused, %s: Origin %r, method %r, headers %r", reason.text, *capped
+        )
+        fixed = self._fixed_refusals.get(reason)
+        status, headers, body = fixed or self._refusal(reason, *names)
+        start_response(status, headers.copy())
+        return [body]
+
+    def _refusal(self, reason: Reason, name: str = "") -> tuple[str, Headers, bytes]:
+        """Return status, headers and body of a refusal: no CORS headers, and the reason."""
+        named = f": {name[:_LOG_LIMIT]}" if name else ""
+        text = f"CORS preflight refused, {reason.text}{named} (see {reason.option})\n"
+        response = Response(text, status=403, content_type="text/plain", charset="UTF-8")
+        if not self._any_origin:
+            response.headerlist.append(_VARY)
+        return response.status, response.headerlist, response.body
+
+
+def _why_not(origin: str) -> Reason:
+    """Return why an origin that is not allowed is not."""
+    if origin == "null":
+        return ORIGIN_OPAQUE
+    return ORIGIN_MALFORMED if parse_origin(origin) is None else ORIGIN_NOT_LISTED

@@ -1,0 +1,83 @@
+"""The ``paste.filter_factory`` entry points: INI sections in, middlewares out.
+
+Each is called by PasteDeploy as ``factory(global_conf, **local_conf)`` and returns a filter, a
+function from application to application. The settings are read once, when the factory is called,
+before the server listens; one filter may be applied to several applications.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from wsgi_mw_paste.cors import CORSMiddleware, CORSSettings
+from wsgi_mw_paste.errors import ErrorsMiddleware
+from wsgi_mw_paste.request_id import RequestIdMiddleware, RequestIdSettings
+from wsgi_mw_paste.settings import Settings, load, options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from _typeshed.wsgi import WSGIApplication
+
+    Filter = Callable[[WSGIApplication], WSGIApplication]
+
+
+def _all_three(
+    app: WSGIApplication, cors_settings: CORSSettings, request_id_settings: RequestIdSettings
+) -> WSGIApplication:
+    """Put the three in their right order: errors innermost, so its answers pass the others."""
+    return RequestIdMiddleware(
+        CORSMiddleware(ErrorsMiddleware(app), cors_settings), request_id_settings
+    )
+
+
+class FilterKind(NamedTuple):
+    """What an entry point makes: of which settings, by which function."""
+
+    settings: Sequence[type[Settings]]
+    wrap: Callable[..., WSGIApplication]
+
+
+#: The filters by the name of their entry point.
+FILTERS: Final[Mapping[str, FilterKind]] = {
+    "main": FilterKind((CORSSettings, RequestIdSettings), _all_three),
+    "cors": FilterKind((CORSSettings,), CORSMiddleware),
+    "request_id": FilterKind((RequestIdSettings,), RequestIdMiddleware),
+    "errors": FilterKind((), ErrorsMiddleware),
+}
+
+
+def main(global_conf: Mapping[str, Any], /, **local_conf: Any) -> Filter:
+    """Return the filter ``request_id`` around ``cors`` around ``errors``, with all their options.
+
+    :raises ConfigurationError: any option is wrong; the same goes for the other factories.
+    """
+    return _filter("main", global_conf, local_conf)
+
+
+def cors(global_conf: Mapping[str, Any], /, **local_conf: Any) -> Filter:
+    """Return the filter that wraps in :class:`~wsgi_mw_paste.cors.CORSMiddleware`."""
+    return _filter("cors", global_conf, local_conf)
+
+
+def request_id(global_conf: Mapping[str, Any], /, **local_conf: Any) -> Filter:
+    """Return the filter for :class:`~wsgi_mw_paste.request_id.RequestIdMiddleware`."""
+    return _filter("request_id", global_conf, local_conf)
+
+
+def errors(global_conf: Mapping[str, Any], /, **local_conf: Any) -> Filter:
+    """Return the filter that wraps in :class:`~wsgi_mw_paste.errors.ErrorsMiddleware`."""
+    return _filter("errors", global_conf, local_conf)
+
+
+def _filter(name: str, global_conf: Mapping[str, Any], local_conf: Mapping[str, Any]) -> Filter:
+    kind = FILTERS[name]
+    elsewhere = {
+        option: other
+        for other in ("cors", "request_id")
+        for cls in FILTERS[other].settings
+        for option in options(cls)
+    }
+    loaded = load(kind.settings, global_conf, local_conf, filter_name=name, elsewhere=elsewhere)
+    settings = [each.settings for each in loaded]
+    return lambda app: kind.wrap(app, *settings)

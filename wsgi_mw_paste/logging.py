@@ -1,0 +1,94 @@
+"""The request id in log records: a filter, a formatter, and a way to attach the filter in an INI.
+
+Use :class:`RequestIdFilter` where handlers are configured in code or by ``dictConfig``. Put it on
+*handlers*: a filter on a logger does not see the records of that logger's children.
+
+``logging.config.fileConfig``, the INI form, has no filters: a ``filters =`` line and a
+``[filters]`` section are ignored without a word, and ``%(request_id)s`` then fails on every record
+with ``ValueError: Formatting field not found in record: 'request_id'``. There, use
+:class:`RequestIdFormatter` (text) or :class:`AttachRequestIdFilter` (any formatter).
+
+Behind a ``QueueHandler`` or ``MemoryHandler`` records are formatted later, outside their request:
+there the filter belongs on the handler that queues.
+
+``fileConfig`` imports this module in the middle of configuring and then disables the loggers that
+exist, so nothing here looks one up.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+from typing import TYPE_CHECKING
+
+from wsgi_mw_paste.context import current_request_id
+
+if TYPE_CHECKING:
+    from logging import Handler, LogRecord
+
+#: What ``request_id`` says outside of a request. No inbound id can be this.
+NO_REQUEST_ID = "-"
+
+
+def _add_request_id(record: LogRecord) -> None:
+    # Never overwritten: the access record, a queue or ``extra=`` knows better than the context.
+    if not hasattr(record, "request_id"):
+        record.request_id = current_request_id() or NO_REQUEST_ID
+
+
+class RequestIdFilter(logging.Filter):
+    """Set ``record.request_id`` (``-`` outside a request) where there is none; drop no record."""
+
+    def filter(self, record: LogRecord) -> bool:
+        """Add the id and let the record pass."""
+        _add_request_id(record)
+        return True
+
+
+class RequestIdFormatter(logging.Formatter):
+    """A formatter whose format may use ``%(request_id)s``; for a ``[formatter_…]`` section.
+
+    It is :class:`logging.Formatter` in every other respect and takes the same arguments.
+    """
+
+    def format(self, record: LogRecord) -> str:
+        """Add the id if the record has none, and format."""
+        _add_request_id(record)
+        return super().format(record)
+
+
+class AttachRequestIdFilter(logging.handlers.MemoryHandler):
+    """Put a :class:`RequestIdFilter` on another handler; for a ``[handler_…]`` section.
+
+    ``fileConfig`` resolves ``target =`` for subclasses of ``MemoryHandler`` only, after all
+    handlers exist, and that is the whole reason for this base class: no record is ever kept. Name
+    it in ``[handlers] keys``, with ``args = ()`` and ``target =`` the handler that is to have the
+    id, and give it to no logger.
+
+    :param target: the handler to put the filter on; ``dictConfig`` passes it here, ``fileConfig``
+        through :meth:`setTarget`.
+    """
+
+    def __init__(self, target: Handler | None = None) -> None:
+        super().__init__(capacity=0)
+        self._attached = False
+        if target is not None:
+            self.setTarget(target)
+
+    def setTarget(self, target: Handler | None) -> None:  # noqa: N802 -- logging's name
+        """Put the filter on *target*; the target itself is not kept."""
+        if target is not None:
+            target.addFilter(RequestIdFilter())
+            self._attached = True
+
+    def emit(self, record: LogRecord) -> None:
+        """Keep nothing."""
+
+    def __del__(self) -> None:
+        """Say so on stderr if there never was a target: silence would look like success."""
+        if not self._attached and sys.stderr is not None:
+            sys.stderr.write(
+                "wsgi_mw_paste.logging.AttachRequestIdFilter had no target and did nothing;"
+                " add 'target = HANDLER' to its section\n"
+            )

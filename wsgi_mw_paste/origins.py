@@ -1,0 +1,419 @@
+"""Origins: what an operator may write, what a browser can send, and whether the two match.
+
+The grammar of a browser's ``Origin`` is the one of the Fetch standard ("serializing a request
+origin") and of the URL standard's host serializing: lower case, no default port, no path, IPv6
+compressed and in brackets. It is deliberately narrower than what URLs allow (a host of letters,
+digits, ``-``, ``_`` and dots): whatever it does not cover is no match, so no trick with user
+information, backslashes or percent signs can reach a comparison.
+
+What an operator writes is read more kindly where only one meaning is possible, and each such
+reading is reported. Everything is parsed once, by :func:`compile_origins`; :class:`Origins` only
+looks up, and takes the same time for one origin as for ten thousand.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from publicsuffixlist import PublicSuffixList
+
+#: The URL standard's "special schemes" that have a port, and so never show that port.
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21"}
+_MAX_SCHEME: Final = 64
+#: RFC 1035, section 3.1, without the trailing dot.
+_MAX_HOST: Final = 253
+#: The longest origin there can be: scheme, "://", host with a trailing dot, ":" and port.
+MAX_ORIGIN: Final = _MAX_SCHEME + 3 + _MAX_HOST + 1 + 6
+
+_SCHEME: Final = re.compile(rf"[a-z][a-z0-9+.-]{{0,{_MAX_SCHEME - 1}}}", re.ASCII)
+_DOMAIN: Final = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
+_PORT: Final = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
+_ORIGIN: Final = re.compile(
+    rf"({_SCHEME.pattern})://({_DOMAIN.pattern}|\[[0-9a-f:]+\])(?::({_PORT.pattern}))?", re.ASCII
+)
+_MAX_PORT: Final = 65535
+#: The entry for every origin, and the port for every port.
+ANY: Final = "*"
+
+
+class Pattern(NamedTuple):
+    """An origin or a family of origins, normalized.
+
+    :ivar host: without a leading ``*.``; IPv6 in brackets.
+    :ivar port: digits, empty for the scheme's default, ``*`` for any and none.
+    :ivar subdomains: all hosts below *host*, not the host itself.
+    """
+
+    scheme: str
+    host: str
+    port: str
+    subdomains: bool
+
+    def __str__(self) -> str:
+        star = "*." if self.subdomains else ""
+        return f"{self.scheme}://{star}{self.host}{self.port and ':'}{self.port}"
+
+
+class _Hosts:
+    """The hosts allowed for one scheme and port: names, and suffixes as a tree of labels."""
+
+    __slots__ = ("names", "tree")
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        # From the last label to the first; a suffix ends where the key None is. Suffix sets probed
+        # at every dot lost: 24 µs on 250 bytes of dots; this stops at the first strange label.
+        self.tree: dict[str | None, Any] = {}
+
+    def add(self, pattern: Pattern) -> None:
+        if not pattern.subdomains:
+            self.names.add(pattern.host)
+            return
+        node = self.tree
+        for label in reversed(pattern.host.split(".")):
+            node = node.setdefault(label, {})
+        node[None] = True
+
+    def __contains__(self, host: str) -> bool:
+        if host in self.names:
+            return True
+        node, rest = self.tree, host
+        while rest:
+            rest, _, label = rest.rpartition(".")
+            if label not in node:
+                return False
+            node = node[label]
+            if None in node and rest:
+                return True
+        return False
+
+
+@dataclass(frozen=True)
+class Origins:
+    """An immutable set of origins.
+
+    :ivar any: every origin is in it.
+    """
+
+    any: bool = False
+    _exact: frozenset[str] = frozenset()
+    _families: dict[tuple[str, str], _Hosts] = field(default_factory=dict)
+    _longest: int = 0
+
+    def __bool__(self) -> bool:
+        """Say whether any origin at all is in it."""
+        return self.any or bool(self._exact or self._families)
+
+    def __contains__(self, origin: str) -> bool:
+        """Say whether an ``Origin`` header's value is one of these, byte for byte."""
+        if self.any:
+            return True
+        # The length first: hashing an 8 kB string costs more than all the rest.
+        if len(origin) > self._longest:
+            return False
+        if origin in self._exact:
+            return True
+        if not self._families or (parts := parse_origin(origin)) is None:
+            return False
+        scheme, host, port = parts
+        return host in self._families.get((scheme, port), ()) or host in self._families.get(
+            (scheme, ANY), ()
+        )
+
+
+def parse_origin(origin: str) -> tuple[str, str, str] | None:
+    """Return scheme, host and port of an origin as browsers send it, ``None`` if it is not one."""
+    if len(origin) > MAX_ORIGIN or (match := _ORIGIN.fullmatch(origin)) is None:
+        return None
+    scheme, host, port = match.groups(default="")
+    if len(host) > _MAX_HOST + host.endswith("."):
+        return None
+    if port and (int(port) > _MAX_PORT or port == _DEFAULT_PORTS.get(scheme)):
+        return None
+    return scheme, host, port
+
+
+class Reading(NamedTuple):
+    """What :func:`compile_origins` made of the entries.
+
+    :ivar errors: entries that are refused, each with the reason and what to write instead.
+    :ivar warnings: sentences on entries that were read kindly, and on tolerated dangers.
+    :ivar expansions: sentences on what bare domain names mean.
+    """
+
+    origins: Origins
+    errors: list[tuple[str, str]]
+    warnings: list[str]
+    expansions: list[str]
+
+
+class Policy(NamedTuple):
+    """What decides which origins may be listed.
+
+    :ivar credentials: scripts may read what only the user's cookies give access to, which rules
+        out origins that a network attacker or a stranger's site can take on.
+    :ivar tolerate_insecure: plain ``http:`` together with credentials all the same.
+    :ivar tolerate_public_suffixes: ``*.github.io`` and the like together with credentials.
+    """
+
+    credentials: bool
+    tolerate_insecure: bool
+    tolerate_public_suffixes: bool
+
+
+def compile_origins(entries: Iterable[str], policy: Policy) -> Reading:
+    """Parse the entries of ``cors_allowed`` into one matcher, and report on each of them."""
+    errors: list[tuple[str, str]] = []
+    warnings: list[str] = []
+    expansions: list[str] = []
+    patterns: dict[Pattern, None] = {}
+    entries = tuple(entries)
+    for entry in entries:
+        try:
+            for pattern in _patterns(entry, policy, warnings, expansions):
+                _check(pattern, policy, warnings)
+                patterns[pattern] = None
+        except ValueError as error:
+            errors.append((entry, str(error)))
+    if ANY in entries and len(entries) > 1:
+        warnings.append("* allows every origin; the other entries change nothing")
+    return Reading(_compile(patterns, ANY in entries), errors, warnings, expansions)
+
+
+def _compile(patterns: Iterable[Pattern], any_origin: bool) -> Origins:  # noqa: FBT001
+    exact = set()
+    families: dict[tuple[str, str], _Hosts] = {}
+    for pattern in patterns:
+        if pattern.subdomains or pattern.port == ANY:
+            families.setdefault((pattern.scheme, pattern.port), _Hosts()).add(pattern)
+        else:
+            exact.add(str(pattern))
+    longest = MAX_ORIGIN if families else max(map(len, exact), default=0)
+    return Origins(any_origin, frozenset(exact), families, longest)
+
+
+def _patterns(
+    entry: str, policy: Policy, warnings: list[str], expansions: list[str]
+) -> list[Pattern]:
+    """Return what one entry stands for."""
+    if entry == ANY:
+        if policy.credentials:
+            raise ValueError(
+                "expected origins by name: with cors_allow_credentials, * would let every site act"
+                " as its visitor"
+            )
+        return []
+    pattern = _read(entry)
+    normalized = str(pattern).removeprefix("://")
+    if normalized != entry:
+        warnings.append(f"{entry} is read as {normalized}, as browsers send it; write it so")
+    if pattern.scheme:
+        return [pattern]
+    https, http = (_with_scheme(pattern, scheme) for scheme in ("https", "http"))
+    if pattern.port == _DEFAULT_PORTS["http"]:
+        found = [http]
+    elif pattern.port == _DEFAULT_PORTS["https"] or (
+        policy.credentials and not policy.tolerate_insecure and not _is_loopback(pattern.host)
+    ):
+        found = [https]
+    else:
+        found = [https, http]
+    expansions.append(f"{entry} means {' and '.join(map(str, found))}")
+    return found
+
+
+def _with_scheme(pattern: Pattern, scheme: str) -> Pattern:
+    port = "" if pattern.port == _DEFAULT_PORTS[scheme] else pattern.port
+    return pattern._replace(scheme=scheme, port=port)
+
+
+def _read(entry: str) -> Pattern:
+    """Parse one entry; the scheme is empty for a bare domain name.
+
+    :raises ValueError: it is none of the forms, with what to write instead.
+    """
+    if entry[:1] in ("'", '"'):
+        raise ValueError("expected no quotes, they are part of the value; write it without them")
+    if re.search(r"[$%][{(]", entry):
+        raise ValueError("expected an origin, not a variable that nothing has filled in")
+    if entry.lower() == "null":
+        raise ValueError(
+            "expected an origin by name: null is every sandboxed page of every site; give the page"
+            " an origin of its own"
+        )
+    scheme, separator, rest = entry.partition("://")
+    if separator:
+        scheme = _read_scheme(scheme)
+    else:
+        scheme, rest = "", entry
+        if near := re.fullmatch(r"(?i)(https?)(?::/?|//)([^/].*)", entry):
+            raise ValueError(f"expected :// after the scheme; write {near[1].lower()}://{near[2]}")
+    rest = rest.removesuffix("/")
+    if extra := re.search(r"[/?#@\\]", rest):
+        what = {"?": "query", "#": "fragment", "@": "user information"}.get(extra[0], "path")
+        bare = re.split(r"[/?#\\]", rest.lstrip("/"))[0].rpartition("@")[2]
+        raise ValueError(f"expected an origin without {what}; write {scheme}{separator}{bare}")
+    host, port = _read_port(rest, scheme)
+    subdomains = host.startswith("*.")
+    host = _read_host(host.removeprefix("*."), subdomains)
+    if not (scheme or subdomains or "." in host or host == "localhost" or host.startswith("[")):
+        raise ValueError(f"expected a scheme or a domain name with a dot; write https://{rest}")
+    return Pattern(scheme, host, port, subdomains)
+
+
+def _read_scheme(text: str) -> str:
+    scheme = text.lower()
+    if scheme == "file":
+        raise ValueError("expected no file: origin, browsers send null; serve the page over http")
+    if not _SCHEME.fullmatch(scheme):
+        raise ValueError("expected a scheme of letters, digits, + - and . before the ://")
+    return scheme
+
+
+def _read_port(rest: str, scheme: str) -> tuple[str, str]:
+    """Split host and port; the scheme's default port becomes empty."""
+    parts = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(?::([^:]*))?", rest)
+    if parts is None:
+        raise ValueError("expected host or host:port, an IPv6 address in brackets: [::1]:8000")
+    host, port = parts.groups()
+    if port is None or port == _DEFAULT_PORTS.get(scheme):
+        return host, ""
+    if port != ANY and (not _PORT.fullmatch(port) or int(port) > _MAX_PORT):
+        raise ValueError(f"expected a port from 1 to {_MAX_PORT}, or * for any, after the colon")
+    return host, port
+
+
+def _read_host(text: str, subdomains: bool) -> str:  # noqa: FBT001
+    """Return a host as browsers spell it."""
+    if "*" in text:
+        raise ValueError("expected * alone, as *. before the host, or as the port, nowhere else")
+    if text.startswith("["):
+        return _read_ipv6(text, subdomains)
+    host = text.lower() if text.isascii() else _to_ascii(text)
+    if not _DOMAIN.fullmatch(host):
+        raise ValueError("expected a host of letters, digits, - and _ in labels of 1 to 63")
+    if len(host.rstrip(".")) + 2 * subdomains > _MAX_HOST:
+        raise ValueError(f"expected a host of at most {_MAX_HOST} characters")
+    for label in host.split("."):
+        if label.startswith("xn--"):
+            _check_punycode(label)
+    # The URL standard's "ends in a number": browsers take such a host for an IPv4 address.
+    if re.fullmatch(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?", host):
+        _check_ipv4(host, subdomains)
+    return host
+
+
+def _read_ipv6(text: str, subdomains: bool) -> str:  # noqa: FBT001
+    try:
+        address = ipaddress.IPv6Address(text[1:-1])
+    except ValueError:
+        raise ValueError("expected an IPv6 address in brackets, such as [::1]") from None
+    if address.scope_id or address.ipv4_mapped:
+        raise ValueError("expected an IPv6 address without a zone, and IPv4 written as IPv4")
+    if subdomains:
+        raise ValueError("expected a domain name after *., an IP address has no subdomains")
+    return f"[{address.compressed}]"
+
+
+def _check_ipv4(host: str, subdomains: bool) -> None:  # noqa: FBT001
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        raise ValueError(
+            "expected four numbers from 0 to 255, or a name not ending in one"
+        ) from None
+    if subdomains:
+        raise ValueError("expected a domain name after *., an IP address has no subdomains")
+
+
+def _check_punycode(label: str) -> None:
+    # Not idna.ulabel: IDNA 2008 refuses names, such as those with emoji, that browsers resolve.
+    try:
+        ascii_only = label.removeprefix("xn--").encode("ascii").decode("punycode").isascii()
+    except UnicodeError:
+        ascii_only = True
+    if ascii_only:
+        raise ValueError(f"expected Punycode after xn-- in the label {label}")
+
+
+def _to_ascii(host: str) -> str:
+    """Return the ``xn--`` form of a host in other letters than ASCII's."""
+    try:
+        import idna  # noqa: PLC0415 -- an extra
+    except ImportError:
+        raise ValueError(
+            "expected the xn-- form of the host, or the extra wsgi_mw_paste[origins] to convert it"
+        ) from None
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except UnicodeError:
+        raise ValueError("expected a host that IDNA allows; write its xn-- form") from None
+
+
+def _check(pattern: Pattern, policy: Policy, warnings: list[str]) -> None:
+    """Refuse, or report as tolerated, what must not be combined with credentials."""
+    if not policy.credentials:
+        return
+    if pattern.scheme != "https" and not _is_loopback(pattern.host):
+        if not policy.tolerate_insecure:
+            raise ValueError(
+                "expected https with cors_allow_credentials: anybody on the network can pose as an"
+                f" insecure origin; write {_with_https(pattern)}, or tolerate it by"
+                " cors_tolerate_insecure_origins = true"
+            )
+        warnings.append(f"{pattern} is not secure, yet allowed with credentials")
+    if pattern.subdomains and _is_public_suffix(pattern.host):
+        if not policy.tolerate_public_suffixes:
+            raise ValueError(
+                "expected a domain of yours with cors_allow_credentials: anybody can get a name"
+                " below a public suffix; list the hosts, or tolerate it by"
+                " cors_tolerate_public_suffixes = true"
+            )
+        warnings.append(f"{pattern} is everybody's domain, yet allowed with credentials")
+
+
+def _with_https(pattern: Pattern) -> Pattern:
+    return pattern._replace(scheme="https")
+
+
+def _is_loopback(host: str) -> bool:
+    name = host.rstrip(".")
+    if name == "localhost" or name.endswith(".localhost") or host == "[::1]":
+        return True
+    return bool(re.fullmatch(r"127(?:\.[0-9]+){3}", host))
+
+
+def _is_public_suffix(host: str) -> bool:
+    """Say whether strangers can get names directly below this host.
+
+    Without the package publicsuffixlist only single labels are known to be such.
+    """
+    name = host.rstrip(".")
+    if _is_loopback(name):
+        return False
+    if "." not in name:
+        return True
+    try:
+        suffixes = public_suffixes()
+    except ImportError:
+        return False
+    # Also "*.kawasaki.jp", where every name one level down is a public suffix.
+    return suffixes.is_public(name) or suffixes.is_public(f"label.{name}")
+
+
+@functools.cache
+def public_suffixes() -> PublicSuffixList:
+    """Return the public suffix list, both its ICANN and its private part.
+
+    :raises ImportError: the extra ``origins`` is not installed.
+    """
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 -- an extra
+
+    return PublicSuffixList()

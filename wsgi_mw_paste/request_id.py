@@ -1,0 +1,376 @@
+"""Request ids and the access record: one id per request, in every log line and on every response.
+
+Use it outermost of our filters, so that whatever answers, the answer has the id and the request is
+recorded. Behind a proxy that sets ids it takes them over (``request_id_trust``); where strangers
+reach the application directly and ids must be unique, set that to ``false``.
+
+It does not trace: no spans, no sampling. ``traceparent`` is read for its trace id and handed on.
+
+A second one inside the first passes through: the id, the record and the header are the first's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+import sys
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from wsgi_mw_paste._access import AccessLog, AccessRecord, warn_of_verbatim_tokens
+from wsgi_mw_paste.context import (
+    MAX_LENGTH,
+    Scope,
+    current_request_id,
+    current_scope,
+    is_file_wrapper,
+    is_safe_id,
+    new_request_id,
+)
+from wsgi_mw_paste.logging import RequestIdFilter
+from wsgi_mw_paste.settings import Settings, option, resolve
+from wsgi_mw_paste.values import boolean, header_name, list_of, number, path, secret, tokens_in_logs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+# The names of 0.1.6 of the predecessor, kept here for those who import them from here.
+__all__ = [
+    "RequestIdFilter",
+    "RequestIdMiddleware",
+    "RequestIdSettings",
+    "current_request_id",
+]
+
+#: The id's place in the environ; no header can write there.
+REQUEST_ID_KEY: Final = "wsgi_mw_paste.request_id"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
+class RequestIdSettings(Settings):
+    """The options of :class:`RequestIdMiddleware`. Fields take text or ready values.
+
+    :raises ConfigurationError: a value is wrong.
+    """
+
+    request_id_header: str = dataclasses.field(
+        default="X-Request-Id",
+        metadata=option(
+            header_name, "header read, written back into the environ, and sent on every response"
+        ),
+    )
+    request_id_fallback_headers: Sequence[str] = dataclasses.field(
+        default=(),
+        metadata=option(
+            list_of(header_name),
+            "headers to take an id from when the first is missing, in order: any header name;"
+            " `traceparent`, `X-Amzn-Trace-Id` and `X-Cloud-Trace-Context` are parsed for their"
+            " trace id",
+        ),
+    )
+    request_id_trust: bool = dataclasses.field(
+        default=True,
+        metadata=option(boolean, "take over a valid inbound id; `false`: always generate"),
+    )
+    request_id_max_length: int = dataclasses.field(
+        default=128,
+        metadata=option(
+            number(1, MAX_LENGTH, "characters"),
+            "longest inbound id accepted (1 to 1024; Heroku needs 200)",
+        ),
+    )
+    request_id_forward_headers: Sequence[str] = dataclasses.field(
+        default=("traceparent", "tracestate"),
+        metadata=option(
+            list_of(header_name),
+            "inbound headers that `outgoing_headers()` passes on unchanged",
+        ),
+    )
+    log_requests: bool = dataclasses.field(
+        default=True,
+        metadata=option(boolean, "one record per request on the logger `wsgi_mw_paste.access`"),
+    )
+    log_exclude_paths: Sequence[str] = dataclasses.field(
+        default=(),
+        metadata=option(
+            list_of(path),
+            "exact paths whose *successful* requests are not logged (health checks)",
+        ),
+    )
+    log_tokens: bool | Literal["fingerprint"] = dataclasses.field(
+        # What the mission documents; that nobody chose it is worth a warning at start.
+        default=True,
+        metadata=option(
+            tokens_in_logs,
+            "the Bearer token in the record's `token` field: `true` verbatim, `fingerprint` a"
+            " keyed or plain hash, `false` nothing",
+        ),
+    )
+    log_tokens_key: str = dataclasses.field(
+        default="",
+        metadata=option(
+            secret, "HMAC key for `fingerprint`; a secret, shown as `***` everywhere", secret=True
+        ),
+    )
+
+
+class RequestIdMiddleware:
+    """A WSGI middleware that gives every request an id and, at its end, an access record.
+
+    :param app: the WSGI application.
+    :param settings: the options; left out, they come from the environment.
+    :raises ConfigurationError: the environment has invalid options.
+    :raises TypeError: *settings* is something else.
+    """
+
+    def __init__(self, app: WSGIApplication, settings: RequestIdSettings | None = None) -> None:
+        settings = resolve(RequestIdSettings, settings)
+        self._app = app
+        self._header = settings.request_id_header
+        self._lower_header = self._header.lower()
+        self._environ_key = _environ_key(self._header)
+        self._trust = settings.request_id_trust
+        self._max_length = settings.request_id_max_length
+        self._fallbacks = [
+            (_environ_key(name), _PARSERS.get(name.lower(), _strip))
+            for name in settings.request_id_fallback_headers
+        ]
+        self._forward = [(name, _environ_key(name)) for name in settings.request_id_forward_headers]
+        self._log = None
+        if settings.log_requests:
+            self._log = AccessLog(
+                settings.log_exclude_paths, settings.log_tokens, settings.log_tokens_key
+            )
+            if "log_tokens" not in settings.given:
+                warn_of_verbatim_tokens()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Run the application inside a context of its own, in which the id is known."""
+        if REQUEST_ID_KEY in environ:
+            return self._app(environ, start_response)
+        request_id, source = self._identify(environ)
+        environ[REQUEST_ID_KEY] = environ[self._environ_key] = request_id
+        forwarded = [(name, environ[key]) for name, key in self._forward if key in environ]
+        # One Context for the call, every chunk and close(). Setting and resetting the variable
+        # lost: on servers that change threads the id leaks, or the reset raises.
+        context = copy_context()
+        context.run(current_scope.set, Scope(request_id, self._header, forwarded))
+        header = (self._header, request_id)
+        exchange = _Exchange(context.run, start_response, header, self._lower_header)
+        if self._log is not None:
+            exchange.record = self._log.begin(environ, request_id, source)
+        return exchange.perform(self._app, environ)
+
+    def _identify(self, environ: WSGIEnvironment) -> tuple[str, str]:
+        """Return the request's id and its source: ``inbound``, ``generated`` or ``replaced``."""
+        if not self._trust:
+            return new_request_id(), "generated"
+        inbound = environ.get(self._environ_key)
+        if inbound is not None and (inbound := inbound.strip(" \t")):
+            if is_safe_id(inbound, self._max_length):
+                return inbound, "inbound"
+            return new_request_id(), "replaced"
+        source = "generated"
+        for key, parse in self._fallbacks:
+            value = environ.get(key)
+            if value is not None:
+                found = parse(value)
+                if found is not None and is_safe_id(found, self._max_length):
+                    return found, "inbound"
+                # As with the main header: what is no id is out of everybody's reach.
+                del environ[key]
+                source = "replaced"
+        return new_request_id(), source
+
+
+def _environ_key(header: str) -> str:
+    """Return the key of a request header in the environ (PEP 3333, "environ Variables")."""
+    return "HTTP_" + header.upper().replace("-", "_")
+
+
+def _strip(value: str) -> str | None:
+    return value.strip(" \t")
+
+
+def _traceparent(value: str) -> str | None:
+    """Return the trace id of a ``traceparent`` (W3C Trace Context, sections 3.2 and 4.3)."""
+    match = re.fullmatch(
+        r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?",
+        value.strip(" \t"),
+        re.ASCII,
+    )
+    if match is None or (match[1] == "00" and match[3]):
+        return None
+    return match[2]
+
+
+def _amazon_root(value: str) -> str | None:
+    """Return the ``Root`` of an ``X-Amzn-Trace-Id``: it alone is the same on every hop."""
+    for part in value.split(";"):
+        if match := re.fullmatch(
+            r"\s*Root=(1-[0-9a-f]{8}-[0-9a-f]{24})\s*", part, re.ASCII | re.IGNORECASE
+        ):
+            return match[1]
+    return None
+
+
+def _cloud_trace(value: str) -> str | None:
+    """Return the trace id of an ``X-Cloud-Trace-Context``: ``TRACE_ID/SPAN_ID;o=OPTIONS``."""
+    match = re.fullmatch(
+        r"(?!0{32})([0-9a-f]{32})(?:/[0-9]{1,20}(?:;o=[0-9]+)?)?",
+        value.strip(" \t"),
+        re.ASCII | re.IGNORECASE,
+    )
+    return None if match is None else match[1]
+
+
+_PARSERS: Final[dict[str, Callable[[str], str | None]]] = {
+    "traceparent": _traceparent,
+    "x-amzn-trace-id": _amazon_root,
+    "x-cloud-trace-context": _cloud_trace,
+}
+
+
+class _Exchange:
+    """One request on its way: its context, its response, its record, and its body if need be.
+
+    As a body it produces every chunk, and the end, in the request's context. A class and not a
+    generator: the ``finally`` of a generator that was never started does not run when a server
+    closes it.
+    """
+
+    __slots__ = (
+        "_close", "_header", "_lower_header", "_next", "_run", "_start_response", "record",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        run: Callable[..., Any],
+        start_response: StartResponse,
+        header: tuple[str, str],
+        lower_header: str,
+    ) -> None:
+        self._run = run
+        self._start_response = start_response
+        self._header = header
+        self._lower_header = lower_header
+        self._close: Callable[[], object] | None = None
+        self.record: AccessRecord | None = None
+
+    def perform(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
+        """Call the application and return its body, untouched where servers make use of it."""
+        try:
+            body = self._run(app, environ, self.start_response)
+            if type(body) in (list, tuple):
+                # Servers make a Content-Length of a list's length.
+                if self.record is not None:
+                    self.record.bytes += sum(map(len, body))
+                self._finish()
+                return body  # type: ignore[no-any-return]
+            self._close = getattr(body, "close", None)
+            if is_file_wrapper(body, environ):
+                return self._hand_over(body)
+            self._next = self._run(iter, body).__next__
+        except BaseException as error:
+            self._fail(error)
+            raise
+        return self
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
+    ) -> Callable[[bytes], object]:
+        """Send the id once, whatever the application sent in its place."""
+        headers = [h for h in headers if h[0].lower() != self._lower_header]
+        headers.append(self._header)
+        if exc_info is None:
+            write = self._start_response(status, headers)
+        else:
+            write = self._start_response(status, headers, exc_info)
+        record = self.record
+        if record is None:
+            return write
+        record.status, record.headers = status, headers
+
+        def counted(data: bytes) -> object:
+            record.bytes += len(data)
+            return write(data)
+
+        return counted
+
+    def _hand_over(self, body: Any) -> Iterable[bytes]:
+        """Return a file wrapper with its ``close`` hooked: sendfile needs the object itself."""
+        if self.record is not None:
+            self.record.count_from_headers()
+        try:
+            body.close = self.close
+        except AttributeError:
+            # uWSGI's wrapper returns the file, whose attributes cannot be set.
+            self._finish()
+        return body  # type: ignore[no-any-return]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            chunk: bytes = self._run(self._next)
+        except StopIteration:
+            self._finish()
+            raise
+        except BaseException as error:
+            self._fail(error)
+            raise
+        if self.record is not None:
+            self.record.bytes += len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """Close the application's body, once however often a server calls, and end the request."""
+        close, self._close = self._close, None
+        try:
+            if close is not None:
+                self._enter(close)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        self._finish()
+
+    def _fail(self, error: BaseException) -> None:
+        """End the request with an exception; the server's own traceback shall carry the id."""
+        if sys.version_info >= (3, 11):
+            prefix = "request_id: "
+            # An exception that is kept and raised again has the note of another request.
+            notes = getattr(error, "__notes__", [])
+            notes[:] = [note for note in notes if not str(note).startswith(prefix)]
+            error.add_note(prefix + self._header[1])
+        self._finish(type(error).__name__)
+
+    def _finish(self, error_type: str | None = None) -> None:
+        """Write the access record, once."""
+        record, self.record = self.record, None
+        if record is not None:
+            self._enter(functools.partial(record.emit, error_type))
+
+    def _enter(self, function: Callable[[], object]) -> None:
+        """Run *function* in the request's context; plainly if somebody is in there already.
+
+        That is what a server does that closes a body in one thread while another one iterates: the
+        application's ``close`` matters more than its context then.
+        """
+        entered = False
+
+        def enter() -> None:
+            nonlocal entered
+            entered = True
+            function()
+
+        try:
+            self._run(enter)
+        except RuntimeError:
+            if entered:
+                raise
+            function()

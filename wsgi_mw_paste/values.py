@@ -1,0 +1,164 @@
+"""From what people write to values: one function per kind of option, for every source alike.
+
+A parser takes the text of an INI file or of the environment, or a ready value from Python, and
+returns the value or raises ``ValueError("expected …")``: what was expected, never where it was
+written (:mod:`wsgi_mw_paste.settings` knows that) and never the text itself (it may be a secret).
+Parsing a value that has been parsed gives the same value.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+#: PasteDeploy's words, the strict table: an unknown word is an error, never false.
+_TRUE: Final = frozenset({"true", "yes", "on", "y", "t", "1"})
+_FALSE: Final = frozenset({"false", "no", "off", "n", "f", "0"})
+
+#: RFC 9110, section 5.6.2: what methods and header names are made of.
+is_token: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII).fullmatch
+
+#: Fetch, "normalize a method": browsers upper-case these, byte for byte, and no others.
+_NORMALIZED_METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
+#: Fetch, "forbidden method".
+_FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE", "TRACK"})
+
+#: Fetch, "forbidden request-header": scripts cannot set these, so listing them does nothing.
+_FORBIDDEN_REQUEST_HEADERS: Final = frozenset(
+    """accept-charset accept-encoding connection content-length cookie cookie2 date dnt expect host
+    keep-alive origin referer set-cookie te trailer transfer-encoding upgrade via""".split()
+)
+#: Fetch, "forbidden response-header name": never readable by scripts.
+_FORBIDDEN_RESPONSE_HEADERS: Final = frozenset({"set-cookie", "set-cookie2"})
+
+
+class InvalidItemsError(ValueError):
+    """Some items of a list are wrong.
+
+    :ivar problems: the wrong items, each with what was expected.
+    :ivar valid: the other items, so that checks between options can go on.
+    """
+
+    def __init__(self, problems: Sequence[tuple[str, str]], valid: tuple[str, ...]) -> None:
+        super().__init__("; ".join(reason for _, reason in problems))
+        self.problems = problems
+        self.valid = valid
+
+
+def words(value: object) -> tuple[str, ...]:
+    """Split on commas and white space, and drop empty items; a ready list stays as it is."""
+    if isinstance(value, str):
+        return tuple(word for word in re.split(r"[\s,]+", value) if word)
+    if isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(v, str) for v in value):
+        return tuple(sorted(value) if isinstance(value, (set, frozenset)) else value)
+    raise ValueError("expected a list of words, separated by commas or white space")
+
+
+def list_of(item: Callable[[str], str]) -> Callable[[object], tuple[str, ...]]:
+    """Return a parser for a list whose items *item* checks; duplicates are dropped."""
+
+    def parse(value: object) -> tuple[str, ...]:
+        valid: dict[str, None] = {}
+        problems = []
+        for word in words(value):
+            try:
+                valid[item(word)] = None
+            except ValueError as error:
+                problems.append((word, str(error)))
+        if problems:
+            raise InvalidItemsError(problems, tuple(valid))
+        return tuple(valid)
+
+    return parse
+
+
+def boolean(value: object) -> bool:
+    """Return the truth of true/yes/on/y/t/1 or false/no/off/n/f/0, in any case."""
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word not in _TRUE | _FALSE:
+        raise ValueError("expected true or false")
+    return word in _TRUE
+
+
+def number(low: int, high: int, unit: str) -> Callable[[object], int]:
+    """Return a parser for a whole number of *unit*, from *low* to *high*."""
+
+    def parse(value: object) -> int:
+        if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", value, re.ASCII):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError(f"expected a number of {unit} from {low} to {high}")
+        return value
+
+    return parse
+
+
+def tokens_in_logs(value: object) -> bool | Literal["fingerprint"]:
+    """Return what ``log_tokens`` may be: a boolean or the word fingerprint."""
+    if isinstance(value, str) and value.strip().lower() == "fingerprint":
+        return "fingerprint"
+    try:
+        return boolean(value)
+    except ValueError:
+        raise ValueError("expected true, fingerprint or false") from None
+
+
+def secret(value: object) -> str:
+    """Return a key as it is written; it may be empty."""
+    if not isinstance(value, str) or re.search(r"\s[;#]", value):
+        raise ValueError("expected a key in one line, without a ; or # comment behind it")
+    return value
+
+
+def path(word: str) -> str:
+    """Return the whole path of a request, as SCRIPT_NAME and PATH_INFO spell it."""
+    if not word.startswith("/"):
+        raise ValueError("expected a path that starts with /")
+    return word
+
+
+def header_name(value: object) -> str:
+    """Return one header name; RFC 9110 would allow ``*`` in it, but nobody means that."""
+    if not isinstance(value, str) or not is_token(value.strip()) or "*" in value:
+        raise ValueError("expected a header name")
+    return value.strip()
+
+
+def request_header(word: str) -> str:
+    """Return a header name that a script may send, or ``*`` alone."""
+    if word == "*":
+        return word
+    name = header_name(word).lower()
+    if name in _FORBIDDEN_REQUEST_HEADERS or name.startswith(("proxy-", "sec-")):
+        raise ValueError("expected a header that scripts can set; browsers forbid this one")
+    if name.startswith("access-control-"):
+        raise ValueError("expected a request header of yours; CORS's own need no listing")
+    return word
+
+
+def response_header(word: str) -> str:
+    """Return a header name that a script may be allowed to read, or ``*`` alone."""
+    if word == "*":
+        return word
+    name = header_name(word).lower()
+    if name in _FORBIDDEN_RESPONSE_HEADERS:
+        raise ValueError("expected a header that scripts can read; browsers hide this one")
+    if name == "origin" or name.startswith("access-control-"):
+        raise ValueError("expected a response header of yours; this one is part of CORS")
+    return word
+
+
+def method(word: str) -> str:
+    """Return a method, normalized as browsers do it, or ``*`` alone."""
+    if word == "*":
+        return word
+    if not is_token(word) or "*" in word:
+        raise ValueError("expected a method")
+    if word.upper() in _FORBIDDEN_METHODS:
+        raise ValueError("expected a method that scripts can send; browsers forbid this one")
+    return word.upper() if word.upper() in _NORMALIZED_METHODS else word
