@@ -51,7 +51,11 @@ class InvalidItemsError(ValueError):
 def words(value: object) -> tuple[str, ...]:
     """Split on commas and white space, and drop empty items; a ready list stays as it is."""
     if isinstance(value, str):
-        return tuple(word for word in re.split(r"[\s,]+", value) if word)
+        found = tuple(word for word in re.split(r"[\s,]+", value) if word)
+        # A header's name may begin with #, but nobody has one; a comment would become names.
+        if any(word.startswith((";", "#")) for word in found):
+            raise ValueError("expected no ; or # comment behind the value; give it its own line")
+        return found
     if isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(v, str) for v in value):
         return tuple(sorted(value) if isinstance(value, (set, frozenset)) else value)
     raise ValueError("expected a list of words, separated by commas or white space")
@@ -62,14 +66,14 @@ def list_of(item: Callable[[str], str]) -> Callable[[object], tuple[str, ...]]:
 
     def parse(value: object) -> tuple[str, ...]:
         valid: dict[str, None] = {}
-        problems = []
+        problems: dict[str, str] = {}
         for word in words(value):
             try:
                 valid[item(word)] = None
             except ValueError as error:
-                problems.append((word, str(error)))
+                problems[word] = str(error)
         if problems:
-            raise InvalidItemsError(problems, tuple(valid))
+            raise InvalidItemsError(tuple(problems.items()), tuple(valid))
         return tuple(valid)
 
     return parse
@@ -111,7 +115,7 @@ def tokens_in_logs(value: object) -> bool | Literal["fingerprint"]:
 def secret(value: object) -> str:
     """Return a key as it is written; it may be empty."""
     if not isinstance(value, str) or re.search(r"\s[;#]", value):
-        raise ValueError("expected a key in one line, without a ; or # comment behind it")
+        raise ValueError("expected a key as text, without a ; or # comment behind it")
     return value
 
 

@@ -1,0 +1,186 @@
+"""One parser per kind of option: every source's text, and ready values, go through it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from wsgi_mw_paste import values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    Parser = Callable[[Any], Any]
+
+PARSERS: dict[str, Parser] = {
+    "words": values.words,
+    "boolean": values.boolean,
+    "seconds": values.number(0, 86400, "seconds"),
+    "tokens": values.tokens_in_logs,
+    "secret": values.secret,
+    "header": values.header_name,
+    "headers": values.list_of(values.header_name),
+    "methods": values.list_of(values.method),
+    "request headers": values.list_of(values.request_header),
+    "response headers": values.list_of(values.response_header),
+    "paths": values.list_of(values.path),
+}
+
+
+def rows(table: Iterable[tuple[str, Any, Any]]) -> list[Any]:
+    """Return a table with the parsers in place of their names, which go into the ids."""
+    return [
+        pytest.param(PARSERS[name], value, expected, id=f"{name} {repr(value)[:40]}")
+        for name, value, expected in table
+    ]
+
+
+ACCEPTED: list[tuple[str, Any, Any]] = [
+    ("words", "a", ("a",)),
+    ("words", "a,b", ("a", "b")),
+    ("words", "a b", ("a", "b")),
+    ("words", " a ,\tb\r\n, c ", ("a", "b", "c")),
+    ("words", "\na\n\nb\n", ("a", "b")),
+    ("words", ",,a,,b,", ("a", "b")),
+    ("words", "b a b", ("b", "a", "b")),
+    ("words", "a\u00a0b\u3000c", ("a", "b", "c")),
+    ("words", "a;b#c", ("a;b#c",)),
+    ("words", "", ()),
+    ("words", " , \n", ()),
+    ("words", ["b", "a"], ("b", "a")),
+    ("words", ("b", "a"), ("b", "a")),
+    ("words", {"b", "a"}, ("a", "b")),
+    ("words", frozenset("ba"), ("a", "b")),
+    ("words", [], ()),
+    *(("boolean", word, True) for word in ("true", "yes", "on", "y", "t", "1")),
+    *(("boolean", word, False) for word in ("false", "no", "off", "n", "f", "0")),
+    ("boolean", "TRUE", True),
+    ("boolean", " Off\n", False),
+    ("boolean", True, True),
+    ("boolean", False, False),
+    ("seconds", "0", 0),
+    ("seconds", "86400", 86400),
+    ("seconds", " 600\t", 600),
+    ("seconds", "0600", 600),
+    ("seconds", 600, 600),
+    ("tokens", "fingerprint", "fingerprint"),
+    ("tokens", " FingerPrint ", "fingerprint"),
+    ("tokens", "yes", True),
+    ("tokens", "0", False),
+    ("tokens", True, True),
+    ("secret", "", ""),
+    ("secret", "k;#=%'\"", "k;#=%'\""),
+    ("secret", "correct horse", "correct horse"),
+    ("header", "X-Request-Id", "X-Request-Id"),
+    ("header", " x_request.id~ ", "x_request.id~"),
+    ("headers", "X-A, X-B X-A", ("X-A", "X-B")),
+    ("headers", "", ()),
+    ("headers", ["X-A", "X-A"], ("X-A",)),
+    ("methods", "get Put DELETE options head", ("GET", "PUT", "DELETE", "OPTIONS", "HEAD")),
+    ("methods", "pOsT post", ("POST",)),
+    ("methods", "patch PATCH PURGE", ("patch", "PATCH", "PURGE")),
+    ("methods", "*", ("*",)),
+    ("request headers", "*, Authorization X-Key", ("*", "Authorization", "X-Key")),
+    ("request headers", "Security-Token Proxied", ("Security-Token", "Proxied")),
+    ("response headers", "*", ("*",)),
+    ("response headers", "X-Request-Id Original", ("X-Request-Id", "Original")),
+    ("paths", "/health /é /a;b#c", ("/health", "/é", "/a;b#c")),
+]
+
+A_LIST = "expected a list of words, separated by commas or white space"
+NO_COMMENT = "expected no ; or # comment behind the value; give it its own line"
+A_BOOLEAN = "expected true or false"
+A_NUMBER = "expected a number of seconds from 0 to 86400"
+A_TOKENS = "expected true, fingerprint or false"
+A_SECRET = "expected a key as text, without a ; or # comment behind it"
+A_HEADER = "expected a header name"
+
+REFUSED: list[tuple[str, Any, str]] = [
+    *(("words", value, A_LIST) for value in (None, 1, True, b"a", ["a", 1], {"a": 1}, [b"a"])),
+    *(("words", text, NO_COMMENT) for text in ("a ; b", "a #b", "; a", "a,#b", "a\n;b")),
+    *(("boolean", text, A_BOOLEAN) for text in ("", " ", "maybe", "truee", "2", "tru e")),
+    *(("boolean", value, A_BOOLEAN) for value in ("false ; x", "yes # x", 1, 0, None)),
+    *(("seconds", text, A_NUMBER) for text in ("", " ", "-1", "+1", "86401", "5 minutes", "1.5")),
+    *(("seconds", text, A_NUMBER) for text in ("1e3", "1_000", "0x10", "٣", "1" * 5000, "6 00")),
+    *(("seconds", value, A_NUMBER) for value in ("600 ; x", -1, 86401, 1.0, True, None, b"600")),
+    *(("tokens", value, A_TOKENS) for value in ("", "fingerprints", "fingerprint ; x", 1, None)),
+    *(("secret", value, A_SECRET) for value in (None, b"key", "key ; x", "key\t# x", "a\n;b")),
+    *(("header", text, A_HEADER) for text in ("", " ", "X Y", "X:", "X-É", "*", "X-*", "X\nY")),
+    *(("header", value, A_HEADER) for value in ("X-A ; x", None, ["X-A"])),
+]
+
+A_METHOD = "expected a method"
+A_METHOD_OF_SCRIPTS = "expected a method that scripts can send; browsers forbid this one"
+A_HEADER_OF_SCRIPTS = "expected a header that scripts can set; browsers forbid this one"
+A_REQUEST_HEADER = "expected a request header of yours; CORS's own need no listing"
+A_READABLE_HEADER = "expected a header that scripts can read; browsers hide this one"
+A_RESPONSE_HEADER = "expected a response header of yours; this one is part of CORS"
+A_PATH = "expected a path that starts with /"
+
+#: Fetch, "forbidden request-header", without CORS's own.
+FORBIDDEN = """Accept-Charset accept-encoding Connection Content-Length Cookie Cookie2 Date DNT
+    Expect Host Keep-Alive Origin Referer Set-Cookie TE Trailer Transfer-Encoding Upgrade Via
+    Proxy-X Sec-Fetch-Mode""".split()
+
+REFUSED_ITEMS: list[tuple[str, str, str]] = [
+    *(("headers", word, A_HEADER) for word in ("X:", "*", "Ä")),
+    *(("methods", word, A_METHOD) for word in ("P(T", "PUT*", "**", "Ü")),
+    *(("methods", word, A_METHOD_OF_SCRIPTS) for word in ("CONNECT", "trace", "Track")),
+    *(("request headers", word, A_HEADER) for word in ("X:", "X-*")),
+    *(("request headers", word, A_HEADER_OF_SCRIPTS) for word in FORBIDDEN),
+    ("request headers", "Access-Control-Request-Headers", A_REQUEST_HEADER),
+    ("request headers", "access-control-allow-origin", A_REQUEST_HEADER),
+    *(("response headers", word, A_HEADER) for word in ("X:", "X-*")),
+    *(("response headers", word, A_READABLE_HEADER) for word in ("Set-Cookie", "set-cookie2")),
+    ("response headers", "Origin", A_RESPONSE_HEADER),
+    ("response headers", "Access-Control-Max-Age", A_RESPONSE_HEADER),
+    *(("paths", word, A_PATH) for word in ("health", "https://a.example/health", "*")),
+]
+
+
+@pytest.mark.parametrize(("parse", "value", "expected"), rows(ACCEPTED))
+def test_text_and_ready_values_become_the_value(
+    parse: Parser, value: object, expected: object
+) -> None:
+    """A parser returns the value, of the right type, for text and for ready values."""
+    found = parse(value)
+    assert (found, type(found)) == (expected, type(expected))
+
+
+@pytest.mark.parametrize(("parse", "value", "expected"), rows(ACCEPTED))
+def test_a_parsed_value_parses_to_itself(parse: Parser, value: object, expected: object) -> None:
+    """Parsing what has been parsed changes nothing, so settings can be made of settings."""
+    assert parse(parse(value)) == parse(value)
+
+
+@pytest.mark.parametrize(("parse", "value", "reason"), rows(REFUSED))
+def test_a_wrong_value_is_refused_with_what_was_expected(
+    parse: Parser, value: object, reason: str
+) -> None:
+    """The error is a ``ValueError`` that says what was expected, and does not repeat the value."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 -- compared in full
+        parse(value)
+    assert str(caught.value) == reason
+
+
+@pytest.mark.parametrize(("parse", "word", "reason"), rows(REFUSED_ITEMS))
+def test_a_wrong_item_is_refused_and_the_others_are_kept(
+    parse: Parser, word: str, reason: str
+) -> None:
+    """The error of a list names each wrong item once, with its reason, and has the valid ones."""
+    good = "/good" if parse is PARSERS["paths"] else "GOOD"
+    with pytest.raises(values.InvalidItemsError) as caught:
+        parse(f"{good} {word}, {word}")
+    assert caught.value.problems == ((word, reason),)
+    assert caught.value.valid == (good,)
+    assert str(caught.value) == reason
+
+
+def test_a_list_given_by_python_is_not_touched() -> None:
+    """A parser neither changes nor keeps the list that it is given."""
+    given = ["X-A", "X-A"]
+    parsed = PARSERS["headers"](given)
+    assert given == ["X-A", "X-A"]
+    given.append("X-B")
+    assert parsed == ("X-A",)
