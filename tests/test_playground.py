@@ -1,0 +1,91 @@
+"""The playground: harmless whatever it is sent, and started by an INI file only."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+from wsgiref.validate import validator
+
+import pytest
+
+from tests.ini import load_ini
+from tests.wsgi import Answer, call, make_environ
+from wsgi_mw_paste.playground import main
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+INI = """
+    [app:main]
+    use = egg:wsgi_mw_paste#playground
+"""
+
+
+@pytest.fixture
+def app() -> WSGIApplication:
+    return validator(load_ini(INI))
+
+
+def send(app: WSGIApplication, method: str, path: str, body: bytes = b"", **more: Any) -> Answer:
+    """Call the application with a body."""
+    more |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
+    return call(app, make_environ(method, path, **more))
+
+
+def test_it_starts_from_an_ini_file_only() -> None:
+    """Without an INI file behind it the factory refuses, and says what to write."""
+    with pytest.raises(ValueError, match=r"demonstration.*use = egg:wsgi_mw_paste#playground"):
+        main({})
+
+
+def test_the_index_names_every_endpoint(app: WSGIApplication) -> None:
+    """Each path on the first page is there, and answers or raises as it says."""
+    text = send(app, "GET", "/").body.decode()
+    paths = [line.split()[0] for line in text.splitlines() if line.startswith("/")]
+    assert paths == ["/json", "/stream", "/raise", "/call"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_json_comes_back(app: WSGIApplication, method: str) -> None:
+    """What was sent is in the answer, whatever the method, so that any preflight can be tried."""
+    answer = send(app, method, "/json", '{"name": "Zoë", "sizes": [1, 2.5, null]}'.encode())
+    assert answer.status == "200 OK"
+    assert json.loads(answer.body) == {
+        "request_id": None,
+        "method": method,
+        "received": {"name": "Zoë", "sizes": [1, 2.5, None]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param(b'"' + 4094 * b"x" + b'"', 200, id="4096 bytes"),
+        pytest.param(b'"' + 4095 * b"x" + b'"', 413, id="4097 bytes"),
+        pytest.param(b"name=Zoe", 400, id="a form"),
+        pytest.param(b"\xff", 400, id="not UTF-8"),
+        pytest.param(b"NaN", 400, id="a number that JSON lacks"),
+        pytest.param(b"1e999", 400, id="a number without end"),
+        pytest.param(2048 * b"[" + 2048 * b"]", 400, id="2048 lists in each other"),
+    ],
+)
+def test_other_bodies_are_refused(app: WSGIApplication, body: bytes, status: int) -> None:
+    """A body that is too long or no JSON is answered by JSON that says so."""
+    answer = send(app, "PUT", "/json", body)
+    assert answer.code == status
+    assert ("error" in json.loads(answer.body)) == (status != 200)
+
+
+@pytest.mark.parametrize(
+    "port", [pytest.param(None, id="refused"), pytest.param("unix", id="none")]
+)
+def test_a_failing_call_to_itself_is_answered(app: WSGIApplication, port: str | None) -> None:
+    """Where the server does not answer itself, the endpoint says so and does not raise."""
+    with socket.socket() as unused:
+        # Bound, and deaf.
+        unused.bind(("127.0.0.1", 0))
+        answer = send(app, "GET", "/call", SERVER_PORT=port or str(unused.getsockname()[1]))
+    assert answer.code == 502
+    assert "two threads" in json.loads(answer.body)["error"]

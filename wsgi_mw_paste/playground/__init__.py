@@ -1,0 +1,124 @@
+"""A demonstration: the small Pyramid application that ``development.ini`` serves.
+
+Use it to see what the filters do to ordinary answers, streams and exceptions, and to ids handed on.
+It is no part of the package's interface and nothing to build on, so it starts only where an INI
+file asks for it. It keeps nothing, and reads no more than a page of what it is sent.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING, Any, Final
+
+from pyramid.config import Configurator
+from pyramid.response import Response
+
+from wsgi_mw_paste.context import current_request_id, outgoing_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from _typeshed.wsgi import WSGIApplication
+    from pyramid.request import Request
+
+#: The longest JSON taken from anybody, in bytes.
+_MAX_BODY: Final = 4096
+#: How long ``/call`` waits for its own server, in seconds. A server with one thread never answers.
+_TIMEOUT: Final = 5
+_CHUNKS: Final = 3
+
+
+def main(global_conf: Mapping[str, str], /, **settings: str) -> WSGIApplication:
+    """Return the application; the ``paste.app_factory`` ``egg:wsgi_mw_paste#playground``.
+
+    :param settings: Pyramid's.
+    :raises ValueError: it is not an INI file that asks for it.
+    """
+    if "__file__" not in global_conf:
+        raise ValueError(
+            "the playground is a demonstration and starts from an INI file only:"
+            " [app:playground] use = egg:wsgi_mw_paste#playground"
+        )
+    with Configurator(settings=settings) as config:
+        config.add_route("index", "/")
+        config.add_view(_index, route_name="index")
+        for name, (view, _) in _ENDPOINTS.items():
+            config.add_route(name, f"/{name}")
+            config.add_view(view, route_name=name)
+        app: WSGIApplication = config.make_wsgi_app()
+    return app
+
+
+def _index(_: Request) -> Response:
+    lines = ["The playground of wsgi_mw_paste, a demonstration.", ""]
+    lines += [f"{'/' + name:9}{text}" for name, (_, text) in _ENDPOINTS.items()]
+    return Response("\n".join(lines) + "\n", content_type="text/plain", charset="UTF-8")
+
+
+def _json(request: Request) -> Response:
+    body = request.body_file.read(_MAX_BODY + 1)
+    _logger().info("answering in JSON; %d bytes came", len(body))
+    if len(body) > _MAX_BODY:
+        return _answer(413, error=f"expected at most {_MAX_BODY} bytes of JSON")
+    try:
+        received = json.loads(body) if body else None
+        return _answer(200, method=request.method, received=received)
+    except (RecursionError, ValueError):
+        return _answer(400, error="expected JSON (RFC 8259), not too deeply nested")
+
+
+def _stream(_: Request) -> Response:
+    def chunks() -> Iterator[bytes]:
+        for number in range(1, _CHUNKS + 1):
+            _logger().info("sending chunk %d of %d", number, _CHUNKS)
+            yield f"chunk {number} of {_CHUNKS}, request {current_request_id()}\n".encode()
+
+    return Response(app_iter=chunks(), content_type="text/plain", charset="UTF-8")
+
+
+def _raise(_: Request) -> Response:
+    _logger().info("about to raise")
+    # From None, or Pyramid's search for an exception view would fill half of the traceback.
+    raise RuntimeError("raised on purpose") from None
+
+
+def _call(request: Request) -> Response:
+    headers = outgoing_headers()
+    path = request.route_path("json")
+    try:
+        # The address is the server's own word. Host and X-Forwarded-Host are the client's: with
+        # them, a stranger would choose whom this server calls.
+        port = int(request.environ["SERVER_PORT"])
+        _logger().info("calling http://127.0.0.1:%d%s", port, path)
+        with closing(HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)) as connection:
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+            received = json.loads(response.read(_MAX_BODY))
+    except (HTTPException, OSError, ValueError) as error:
+        reason = f"the call failed ({type(error).__name__})"
+        _logger().warning(reason)
+        return _answer(502, error=f"{reason}; a server needs two threads to call itself")
+    return _answer(200, sent=headers, status=response.status, received=received)
+
+
+#: The endpoints by their paths.
+_ENDPOINTS: Final = {
+    "json": (_json, "answers in JSON; POST or PUT some to it, and it comes back"),
+    "stream": (_stream, "sends its body in chunks, with a log line for each"),
+    "raise": (_raise, "raises an exception"),
+    "call": (_call, "calls /json under the id of this request, and shows what came"),
+}
+
+
+def _answer(code: int, /, **values: Any) -> Response:
+    """Return JSON with the request's id; what JSON cannot express is a ``ValueError``."""
+    text = json.dumps({"request_id": current_request_id(), **values}, allow_nan=False)
+    return Response(text + "\n", status=code, content_type="application/json", charset="UTF-8")
+
+
+def _logger() -> logging.Logger:
+    # Not at import: fileConfig would disable it.
+    return logging.getLogger(__name__)
