@@ -7,11 +7,15 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from paste.deploy import loadapp
+from paste.deploy.loadwsgi import FILTER, loadcontext
 
 from tests.wsgi import hello
+from wsgi_mw_paste.factories import read
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+    from wsgi_mw_paste.settings import Loaded
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,3 +47,11 @@ def load_file(path: Path, **global_conf: Any) -> WSGIApplication:
     """Load ``main`` of an INI file; *global_conf* is what the command line adds."""
     app: WSGIApplication = loadapp(f"config:{path}", global_conf=global_conf or None)
     return app
+
+
+def read_section(path: Path, name: str, section: str = "", **global_conf: Any) -> list[Loaded[Any]]:
+    """Return the settings that the entry point *name* makes of a section, which has that name."""
+    context = loadcontext(
+        FILTER, f"config:{path}", name=section or name, global_conf=global_conf or None
+    )
+    return read(name, context.global_conf, context.local_conf)

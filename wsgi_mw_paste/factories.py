@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from wsgi_mw_paste.cors import CORSMiddleware, CORSSettings
 from wsgi_mw_paste.errors import ErrorsMiddleware
 from wsgi_mw_paste.request_id import RequestIdMiddleware, RequestIdSettings
-from wsgi_mw_paste.settings import Settings, load, options
+from wsgi_mw_paste.settings import Loaded, Settings, load, options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -70,14 +70,25 @@ def errors(global_conf: Mapping[str, Any], /, **local_conf: Any) -> Filter:
     return _filter("errors", global_conf, local_conf)
 
 
-def _filter(name: str, global_conf: Mapping[str, Any], local_conf: Mapping[str, Any]) -> Filter:
-    kind = FILTERS[name]
+def read(
+    name: str, global_conf: Mapping[str, Any], local_conf: Mapping[str, Any]
+) -> list[Loaded[Any]]:
+    """Return the settings of the filter *name*, one for each of its settings classes.
+
+    :raises ConfigurationError: any option is wrong.
+    """
     elsewhere = {
         option: other
-        for other in ("cors", "request_id")
-        for cls in FILTERS[other].settings
+        for other, kind in FILTERS.items()
+        if other != "main"
+        for cls in kind.settings
         for option in options(cls)
     }
-    loaded = load(kind.settings, global_conf, local_conf, filter_name=name, elsewhere=elsewhere)
-    settings = [each.settings for each in loaded]
-    return lambda app: kind.wrap(app, *settings)
+    return load(
+        FILTERS[name].settings, global_conf, local_conf, filter_name=name, elsewhere=elsewhere
+    )
+
+
+def _filter(name: str, global_conf: Mapping[str, Any], local_conf: Mapping[str, Any]) -> Filter:
+    settings = [each.settings for each in read(name, global_conf, local_conf)]
+    return lambda app: FILTERS[name].wrap(app, *settings)

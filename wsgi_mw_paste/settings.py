@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 S = TypeVar("S", bound="Settings")
+E = TypeVar("E", bound=Env)
 
 #: The longest text of a value or an origin that a message repeats, in characters.
 _MESSAGE_LIMIT: Final = 200
@@ -35,7 +36,8 @@ _MASK: Final = "***"
 class Problem(NamedTuple):
     """One thing wrong with the configuration.
 
-    :ivar option: the option, in lower case; as it was written if there is no such option.
+    :ivar option: the option, in lower case; as it was written if there is no such option;
+        ``.env`` if it is that file.
     :ivar text: the offending value, or the item of the list; ``***`` for a secret, ``None`` where
         the value does not matter.
     :ivar source: where it was written: file, section and key, or the variable.
@@ -131,7 +133,8 @@ class Settings:
     :raises ConfigurationError: a value is wrong, or two values exclude each other.
     """
 
-    #: The names of the options that somebody set, even to their default.
+    #: The names of the options that somebody set, even to their default; after
+    #: :func:`dataclasses.replace` all of them.
     given: frozenset[str] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __new__(cls, **given: object) -> Self:
@@ -248,11 +251,8 @@ class _Loader:
         self._global_conf = global_conf
         self._local_conf = local_conf
         self._filter_name = filter_name
-        self._ini = Ini(global_conf.get("__file__"), filter_name)
-        self._environments = [
-            _Environment("environment"),
-            _Environment(".env", Path(".env").absolute()),
-        ]
+        self._ini = Ini(global_conf, filter_name)
+        self._environments = [_Environment("environment"), _Environment(".env", Path(".env"))]
         self.problems: list[Problem] = []
 
     def check_names(self, elsewhere: Mapping[str, str]) -> None:
@@ -276,15 +276,17 @@ class _Loader:
                     reason = f"expected one case throughout; write {name} or {name.upper()}"
                     self.problems.append(Problem(name, None, str(source), reason))
             if len({key for key, _ in spelled}) > 1:
-                places = " and as ".join(str(source) for _, source in spelled)
-                reason = f"given in two spellings, as {places}; keep one"
-                self.problems.append(Problem(name, None, str(spelled[0][1]), reason))
+                first, *others = (str(source) for _, source in spelled)
+                reason = f"given again as {' and as '.join(others)}; keep one"
+                self.problems.append(Problem(name, None, first, reason))
 
     def _unknown(self, name: str, elsewhere: Mapping[str, str]) -> str:
         if name in elsewhere:
-            return f"an option of the filter {elsewhere[name]}, not of {self._filter_name}"
-        near = difflib.get_close_matches(name, self._known, n=1)
-        return f"unknown option; did you mean {near[0]}?" if near else "unknown option"
+            other = elsewhere[name]
+            return f"an option of the filter {other}, not of {self._filter_name}; move it there"
+        if near := difflib.get_close_matches(name, self._known, n=1):
+            return f"unknown option; did you mean {near[0]}?"
+        return f"unknown option; {self._filter_name} takes {', '.join(self._known) or 'none'}"
 
     def check_hidden(self) -> None:
         """Report the sections' values that [DEFAULT] hides: PasteDeploy drops them silently."""
@@ -351,7 +353,7 @@ class _Environment:
     def __init__(self, level: str, path: Path | None = None) -> None:
         self._level = level
         self._path = path
-        self._env: tuple[Env, FileAwareEnv] | None = None
+        self._env: Env | None = None
 
     def find(self, each: Option) -> tuple[str, Source] | None:
         """Return the text of a variable and its source, ``None`` if it is not set.
@@ -359,33 +361,43 @@ class _Environment:
         :raises ConfigurationError: the ``.env`` file or the secret's file cannot be read, or the
             secret is given twice.
         """
-        plain, file_aware = self._readers()
-        place = str(self._path or self._level)
-        text: str | None = plain.str(each.variable, None)
-        file: str | None = plain.str(f"{each.variable}_FILE", None) if each.secret else None
+        env = self._variables()
+        text: str | None = env.str(each.variable, None)
+        variable = f"{each.variable}_FILE"
+        file: str | None = env.str(variable, None) if each.secret else None
         if file is None:
-            source = Source(self._level, place, each.variable)
-            return None if text is None else (text, source)
-        source = Source(self._level, place, f"{each.variable}_FILE")
+            return None if text is None else (text, self._source(each.variable))
+        source = self._source(variable)
         if text is not None:
-            reason = f"given twice; keep {each.variable} or {each.variable}_FILE"
+            reason = f"given again as {self._source(each.variable)}; keep one"
             raise ConfigurationError([Problem(each.name, None, str(source), reason)])
         try:
             if not file:
                 raise ValueError("empty")  # noqa: TRY301 -- the same answer as for a missing file
-            return file_aware.str(each.variable), source
+            return self._read(FileAwareEnv(strip_whitespace=True)).str(each.variable), source
         except (OSError, ValueError):
+            # The secret itself, put there by mistake, is not to be shown: a path looks different.
+            shown = file if Path(file).is_absolute() else each.show(file)
             reason = "expected the path of a readable text file"
-            raise ConfigurationError([Problem(each.name, file, str(source), reason)]) from None
+            raise ConfigurationError([Problem(each.name, shown, str(source), reason)]) from None
 
-    def _readers(self) -> tuple[Env, FileAwareEnv]:
+    def _source(self, variable: str) -> Source:
+        place = str(self._path.absolute()) if self._path else self._level
+        return Source(self._level, place, variable)
+
+    def _variables(self) -> Env:
         if self._env is None:
-            self._env = Env(), FileAwareEnv(strip_whitespace=True)
+            self._env = Env()
             try:
-                for reader in self._env if self._path else ():
-                    # A path and no recursion: environs would start at this file and walk up.
-                    reader.read_env(self._path, recurse=False)
+                self._read(self._env)
             except (OSError, ValueError) as error:
-                reason = f"expected a readable text file in UTF-8 ({type(error).__name__})"
-                raise ConfigurationError([Problem(".env", None, str(self._path), reason)]) from None
+                reason = f"expected a readable text file in UTF-8 ({error})"
+                place = self._source(".env").place
+                raise ConfigurationError([Problem(".env", None, place, reason)]) from None
         return self._env
+
+    def _read(self, env: E) -> E:
+        if self._path:
+            # A path and no recursion: environs would start at this file and walk up.
+            env.read_env(self._path, recurse=False)
+        return env
