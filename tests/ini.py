@@ -6,13 +6,17 @@ from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from paste.deploy import loadapp
 from paste.deploy.loadwsgi import FILTER, loadcontext
 
 from tests.wsgi import hello
+from wsgi_mw_paste import ConfigurationError
 from wsgi_mw_paste.factories import read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed.wsgi import WSGIApplication
 
     from wsgi_mw_paste.settings import Loaded
@@ -55,3 +59,13 @@ def read_section(path: Path, name: str, section: str = "", **global_conf: Any) -
         FILTER, f"config:{path}", name=section or name, global_conf=global_conf or None
     )
     return read(name, context.global_conf, context.local_conf)
+
+
+def lines_of(function: Callable[[], object]) -> list[str]:
+    """Return the lines of the ``ConfigurationError`` that *function* raises, without the count."""
+    with pytest.raises(ConfigurationError) as caught:
+        function()
+    count, *lines = str(caught.value).splitlines()
+    assert count == f"{len(lines)} problem{'' if len(lines) == 1 else 's'}:"
+    assert lines == [str(each) for each in caught.value.problems]
+    return lines

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import VARIABLES
-from tests.ini import read_section, write_ini
+from tests.ini import lines_of, read_section, write_ini
 from tests.wsgi import between_validators, call, hello, make_environ
 from wsgi_mw_paste import (
     ConfigurationError,
@@ -50,16 +50,6 @@ def write_cors(section: str = "", default: str = "") -> Path:
     return write_ini(
         f"[DEFAULT]\n{default}\n[filter:cors]\nuse = egg:wsgi_mw_paste#cors\n{section}\n"
     )
-
-
-def lines_of(function: Callable[[], object]) -> list[str]:
-    """Return the lines of the ``ConfigurationError`` that *function* raises, without the count."""
-    with pytest.raises(ConfigurationError) as caught:
-        function()
-    count, *lines = str(caught.value).splitlines()
-    assert count == f"{len(lines)} problem{'' if len(lines) == 1 else 's'}:"
-    assert lines == [str(each) for each in caught.value.problems]
-    return lines
 
 
 # Precedence.

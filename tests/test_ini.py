@@ -1,0 +1,685 @@
+"""The INI file, re-read: what [DEFAULT] hides is found, and messages name the section."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ini import lines_of, load_file, read_section, write_ini
+from wsgi_mw_paste import ConfigurationError, Problem
+from wsgi_mw_paste.factories import cors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+A_NUMBER = "expected a number of seconds from 0 to 86400"
+USE = "use = egg:wsgi_mw_paste#cors"
+
+
+def hidden(place: str, text: str = "1", key: str = "cors_max_age") -> str:
+    """Return the line about a value that [DEFAULT] hides."""
+    return (
+        f"{place} {key} = {text!r}: hidden by {key} in [DEFAULT], PasteDeploy drops it;"
+        f" write set {key} = … here, or take it out of [DEFAULT]"
+    )
+
+
+# What [DEFAULT] hides.
+
+
+@pytest.mark.parametrize(
+    ("files", "command_line", "expected"),
+    [
+        pytest.param(
+            {
+                "test.ini": f"""
+                [DEFAULT]
+                cors_max_age = 2
+                [filter:cors]
+                {USE}
+                cors_max_age = 1
+                """
+            },
+            {},
+            [hidden("{here}/test.ini [filter:cors]")],
+            id="plain",
+        ),
+        pytest.param(
+            {
+                "test.ini": f"""
+                [DEFAULT]
+                cors_max_age = 1
+                [filter:cors]
+                {USE}
+                cors_max_age = 1
+                """
+            },
+            {},
+            [hidden("{here}/test.ini [filter:cors]")],
+            id="the same value, today",
+        ),
+        pytest.param(
+            {
+                "test.ini": f"""
+                [DEFAULT]
+                CORS_MAX_AGE = 2
+                [filter:cors]
+                {USE}
+                CORS_MAX_AGE = 1
+                """
+            },
+            {},
+            [hidden("{here}/test.ini [filter:cors]", key="CORS_MAX_AGE")],
+            id="upper case",
+        ),
+        pytest.param(
+            {
+                "test.ini": f"""
+                [DEFAULT]
+                cors_max_age = 2
+                [filter:cors]
+                use = base
+                [filter:base]
+                {USE}
+                cors_max_age = 1
+                """
+            },
+            {},
+            [hidden("{here}/test.ini [filter:base]")],
+            id="in the section that is used",
+        ),
+        pytest.param(
+            {
+                "test.ini": f"""
+                [DEFAULT]
+                cors_max_age = 2
+                [filter:cors]
+                use = base
+                cors_max_age = 1
+                [filter:base]
+                {USE}
+                """
+            },
+            {},
+            [hidden("{here}/test.ini [filter:cors]")],
+            id="in the section that uses another",
+        ),
+        pytest.param(
+            {
+                "test.ini": """
+                [DEFAULT]
+                cors_max_age = 2
+                [filter:cors]
+                use = config:other.ini#shared
+                """,
+                "other.ini": f"""
+                [filter:shared]
+                {USE}
+                cors_max_age = 1
+                """,
+            },
+            {},
+            [hidden("{here}/other.ini [filter:shared]")],
+            id="config:, the section is in the other file",
+        ),
+        pytest.param(
+            {
+                "test.ini": """
+                [DEFAULT]
+                cors_max_age = 2
+                [filter:cors]
+                use = config:other.ini
+                cors_max_age = 1
+                """,
+                "other.ini": f"""
+                [filter:main]
+                {USE}
+                """,
+            },
+            {},
+            [hidden("{here}/test.ini [filter:cors]")],
+            id="config:, the section is in this file",
+        ),
+        pytest.param(
+            {
+                "test.ini": """
+                [filter:cors]
+                use = config:other.ini#shared
+                """,
+                "other.ini": f"""
+                [DEFAULT]
+                cors_max_age = 2
+                [filter:shared]
+                {USE}
+                cors_max_age = 1
+                """,
+            },
+            {},
+            [hidden("{here}/other.ini [filter:shared]")],
+            id="config:, both are in the other file",
+        ),
+        pytest.param(
+            {
+                "test.ini": """
+                [DEFAULT]
+                cors_max_age = 2
+                [filter:cors]
+                use = config:more%%20files/b.ini#b
+                """,
+                "more files/b.ini": """
+                [filter:b]
+                use = Config:%(here)s/../c.ini#c
+                """,
+                "c.ini": f"""
+                [filter:c]
+                {USE}
+                cors_max_age = 1
+                """,
+            },
+            {},
+            [hidden("{here}/c.ini [filter:c]")],
+            id="config: of config:, a blank in the path",
+        ),
+        pytest.param(
+            {
+                "test.ini": """
+                [DEFAULT]
+                cors_max_age = 2
+                [filter:cors]
+                use = config:more files/b.ini#b
+                """,
+                "more files/b.ini": f"""
+                [filter:b]
+                {USE}
+                cors_max_age = 1
+                """,
+            },
+            {},
+            [hidden("{here}/more files/b.ini [filter:b]")],
+            id="config:, a blank in the path as it is",
+        ),
+        pytest.param(
+            {
+                "test.ini": f"""
+                [DEFAULT]
+                cors_max_age = 2
+                [filter:cors]
+                {USE}
+                [filter:public]
+                {USE}
+                cors_max_age = 1
+                [filter:admin]
+                {USE}
+                cors_max_age = 3
+                """
+            },
+            {},
+            [
+                hidden("{here}/test.ini [filter:public]"),
+                hidden("{here}/test.ini [filter:admin]", "3"),
+            ],
+            id="in the sections of other instances",
+        ),
+        pytest.param(
+            {
+                "test.ini": f"""
+                [DEFAULT]
+                cors_max_age = %(age)s0
+                age = 2
+                [filter:cors]
+                {USE}
+                cors_max_age = %(age)s1
+                """
+            },
+            {},
+            [hidden("{here}/test.ini [filter:cors]", "%(age)s1")],
+            id="interpolation",
+        ),
+        pytest.param(
+            {
+                "test.ini": f"""
+                [DEFAULT]
+                cors_max_age = %(age)s0
+                [filter:cors]
+                {USE}
+                cors_max_age = 1
+                """
+            },
+            {"age": "2"},
+            [hidden("{here}/test.ini [filter:cors]")],
+            id="interpolation of the command line",
+        ),
+        pytest.param(
+            {
+                "test.ini": f"""
+                [DEFAULT]
+                cors_allowed = https://a.example
+                [filter-app:cors]
+                {USE}
+                next = hello
+                cors_allowed = https://b.example
+                [filter:cors]
+                use = call:wsgi_mw_paste.factories:cors
+                cors_allowed = https://c.example
+                [filter:other]
+                paste.filter_factory = wsgi_mw_paste.factories:cors
+                cors_allowed = https://d.example
+                """
+            },
+            {},
+            [
+                hidden(f"{{here}}/test.ini [{section}]", f"https://{host}.example", "cors_allowed")
+                for section, host in [
+                    ("filter-app:cors", "b"),
+                    ("filter:cors", "c"),
+                    ("filter:other", "d"),
+                ]
+            ],
+            id="every way to use the filter",
+        ),
+    ],
+)
+def test_a_value_that_default_hides_is_an_error(
+    files: Mapping[str, str], command_line: Mapping[str, str], expected: list[str], tmp_path: Path
+) -> None:
+    """PasteDeploy drops a section's option silently if [DEFAULT] has one of that name."""
+    for name, text in files.items():
+        Path(name).parent.mkdir(exist_ok=True)
+        write_ini(text, name)
+    lines = lines_of(lambda: read_section(tmp_path / "test.ini", "cors", **command_line))
+    assert lines == [line.format(here=tmp_path) for line in expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "command_line", "level", "age"),
+    [
+        pytest.param(
+            f"""
+            [DEFAULT]
+            cors_max_age = 2
+            [filter:cors]
+            {USE}
+            cors_max_age = 1
+            """,
+            {"cors_max_age": "3"},
+            "command line",
+            3,
+            id="the command line",
+        ),
+        pytest.param(
+            f"""
+            [filter:cors]
+            {USE}
+            cors_max_age = 1
+            """,
+            {"cors_max_age": "3"},
+            "command line",
+            3,
+            id="the command line without [DEFAULT]",
+        ),
+        pytest.param(
+            f"""
+            [DEFAULT]
+            cors_max_age = 2
+            [filter:cors]
+            {USE}
+            set cors_max_age = 3
+            [filter:other]
+            {USE}
+            cors_max_age = 1
+            """,
+            {},
+            "set",
+            3,
+            id="set",
+        ),
+        pytest.param(
+            f"""
+            [DEFAULT]
+            cors_max_age = 3
+            [filter:cors]
+            {USE}
+            cors_allowed =
+            """,
+            {},
+            "[DEFAULT]",
+            3,
+            id="[DEFAULT] alone",
+        ),
+        pytest.param(
+            f"""
+            [DEFAULT]
+            cors_max_age = 3
+            [filter:cors]
+            {USE}
+            [filter:main]
+            use = egg:wsgi_mw_paste
+            cors_max_age = 1
+            [filter:another]
+            use = egg:PasteDeploy#prefix
+            cors_max_age = 1
+            [app:cors]
+            {USE}
+            cors_max_age = 1
+            """,
+            {},
+            "[DEFAULT]",
+            3,
+            id="sections of other filters and applications",
+        ),
+        pytest.param(
+            f"""
+            [DEFAULT]
+            age = 3
+            cors_allow_methods = GET
+            [filter:cors]
+            {USE}
+            get cors_max_age = age
+            """,
+            {},
+            "section",
+            3,
+            id="get",
+        ),
+    ],
+)
+def test_what_default_does_not_hide_is_no_error(
+    text: str, command_line: Mapping[str, str], level: str, age: int
+) -> None:
+    """The command line and ``set`` may win, and [DEFAULT] may be the only one to say a thing."""
+    [(settings, sources)] = read_section(write_ini(text), "cors", **command_line)
+    assert (settings.cors_max_age, sources["cors_max_age"].level) == (age, level)
+
+
+def test_a_hidden_value_behind_an_application_of_another_file_is_found() -> None:
+    """Also where the file that the server was given only refers to the one with the pipeline."""
+    write_ini(
+        f"""
+        [pipeline:main]
+        pipeline = cors hello
+        [filter:cors]
+        {USE}
+        cors_max_age = 1
+        """,
+        "other.ini",
+    )
+    outer = write_ini("[DEFAULT]\ncors_max_age = 2\n[app:main]\nuse = config:other.ini\n")
+    assert lines_of(lambda: load_file(outer)) == [hidden(f"{outer.parent}/other.ini [filter:cors]")]
+
+
+def test_a_hidden_value_behind_an_inline_name_is_found() -> None:
+    """A pipeline may name the filter of another file directly."""
+    write_ini(f"[filter:public]\n{USE}\ncors_max_age = 1\n", "other.ini")
+    outer = write_ini(
+        """
+        [DEFAULT]
+        cors_max_age = 2
+        [pipeline:main]
+        pipeline = config:other.ini#public hello
+        """
+    )
+    assert lines_of(lambda: load_file(outer)) == [
+        hidden(f"{outer.parent}/other.ini [filter:public]")
+    ]
+
+
+# The section of a value.
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        *(
+            pytest.param(f"[filter:cors]\nuse = {use}\ncors_max_age = x", "[filter:cors]", id=use)
+            for use in (
+                "egg:wsgi_mw_paste#cors",
+                "egg:wsgi-mw-paste#cors",
+                "EGG:WSGI_Mw-Paste#cors",
+                "call:wsgi_mw_paste.factories:cors",
+                "Call:wsgi_mw_paste.factories:cors",
+                "config:%(here)s/other.ini#shared",
+                "config:other.ini#shared",
+            )
+        ),
+        pytest.param(
+            "[filter:cors]\npaste.filter_factory = wsgi_mw_paste.factories:cors\ncors_max_age = x",
+            "[filter:cors]",
+            id="paste.filter_factory",
+        ),
+        pytest.param(
+            f"[filter:cors]\nuse = base\n[filter:base]\n{USE}\ncors_max_age = x",
+            "[filter:base]",
+            id="the section that is used",
+        ),
+        pytest.param(
+            f"[filter:cors]\nuse = base\ncors_max_age = x\n[filter:base]\n{USE}\ncors_max_age = 1",
+            "[filter:cors]",
+            id="the section that overrides",
+        ),
+        pytest.param(
+            f"[filter: cors]\nuse = base\n[filter: base]\n{USE}\ncors_max_age = x",
+            "[filter: base]",
+            id="a blank in the section",
+        ),
+        pytest.param(
+            f"[DEFAULT]\nage = x\n[filter:cors]\n{USE}\ncors_max_age = %(age)s",
+            "[filter:cors]",
+            id="interpolation",
+        ),
+    ],
+)
+def test_a_message_names_the_section_of_a_value(text: str, place: str) -> None:
+    """However the section says which filter it is."""
+    write_ini(f"[filter:shared]\n{USE}\n", "other.ini")
+    ini = write_ini(text + "\n")
+    assert lines_of(lambda: read_section(ini, "cors")) == [
+        f"{ini} {place} cors_max_age = 'x': {A_NUMBER}"
+    ]
+
+
+def test_a_message_names_a_filter_app() -> None:
+    """A ``[filter-app:]`` is the filter's section, too."""
+    ini = write_ini(
+        f"[filter-app:main]\nnext = hello\n{USE}\ncors_max_age = x\n[filter:cors]\n{USE}\n"
+    )
+    assert lines_of(lambda: load_file(ini)) == [
+        f"{ini} [filter-app:main] cors_max_age = 'x': {A_NUMBER}"
+    ]
+
+
+def test_a_message_names_the_section_of_main() -> None:
+    """``egg:`` without ``#name`` is the entry point ``main``."""
+    ini = write_ini("[filter:all]\nuse = egg:wsgi_mw_paste\ncors_max_age = x\n")
+    assert lines_of(lambda: read_section(ini, "main", "all")) == [
+        f"{ini} [filter:all] cors_max_age = 'x': {A_NUMBER}"
+    ]
+
+
+def test_a_message_names_the_section_that_gets_a_global_value() -> None:
+    """``get NAME = OTHER`` is how a section takes a global value of another name."""
+    ini = write_ini(f"[DEFAULT]\nage = x\n[filter:cors]\n{USE}\nget cors_max_age = age\n")
+    assert lines_of(lambda: read_section(ini, "cors")) == [
+        f"{ini} [filter:cors] cors_max_age = 'x': {A_NUMBER}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("others", "place"),
+    [
+        pytest.param(
+            f"[filter:other]\n{USE}\ncors_max_age = x",
+            "[filter:cors] or {ini} [filter:other]",
+            id="the same value",
+        ),
+        pytest.param(
+            f"[filter:other]\n{USE}\ncors_max_age = y", "[filter:cors]", id="another value"
+        ),
+        pytest.param(
+            f"[filter:other]\n{USE}\nx = y\ncors_max_age = %(x)s",
+            "[filter:cors]",
+            id="another value by interpolation",
+        ),
+        pytest.param(
+            "[filter:other]\nuse = egg:wsgi_mw_paste#errors\ncors_max_age = x",
+            "[filter:cors]",
+            id="another entry point",
+        ),
+        pytest.param(
+            "[filter:other]\nuse = egg:wsgi_mw_paste_2#cors\ncors_max_age = x",
+            "[filter:cors]",
+            id="another distribution",
+        ),
+        pytest.param("[app:other]\nuse = egg:x\ncors_max_age = x", "[filter:cors]", id="an app"),
+        pytest.param(
+            "[filter:other]\nuse = other\ncors_max_age = x", "[filter:cors]", id="a circle"
+        ),
+        pytest.param("[filter:other]\ncors_max_age = x", "[filter:cors]", id="no use"),
+        pytest.param(
+            f"[filter:other]\n{USE}\ncors_max_age = %(missing)s",
+            "[filter:cors]",
+            id="nothing to interpolate",
+        ),
+    ],
+)
+def test_a_message_names_all_sections_that_may_be_meant(others: str, place: str) -> None:
+    """PasteDeploy does not say which section it is; those with the very value are named."""
+    ini = write_ini(f"[filter:cors]\n{USE}\ncors_max_age = x\n{others}\n")
+    assert lines_of(lambda: read_section(ini, "cors")) == [
+        f"{ini} {place.format(ini=ini)} cors_max_age = 'x': {A_NUMBER}"
+    ]
+
+
+def own(global_conf: dict[str, str], /, **local_conf: str) -> object:
+    """Make a filter of ours; a ``paste.filter_factory`` that this package knows nothing of."""
+    return cors(global_conf, **local_conf)
+
+
+def test_a_message_names_only_the_file_if_no_section_fits() -> None:
+    """A factory of the user's own may call ours, and then its sections are not recognized."""
+    ini = write_ini(
+        """
+        [pipeline:main]
+        pipeline = cors hello
+        [filter:cors]
+        paste.filter_factory = tests.test_ini:own
+        cors_max_age = x
+        """
+    )
+    assert lines_of(lambda: load_file(ini)) == [f"{ini} cors_max_age = 'x': {A_NUMBER}"]
+
+
+def test_a_message_names_the_place_of_a_global_value() -> None:
+    """``set`` in any section, [DEFAULT] in any file; what is in neither is the command line's."""
+    write_ini(
+        f"""
+        [DEFAULT]
+        cors_max_age = x
+        [pipeline:main]
+        pipeline = cors hello
+        set cors_allow_credentials = x
+        [filter:cors]
+        {USE}
+        """,
+        "other.ini",
+    )
+    outer = write_ini("[app:main]\nuse = config:other.ini\n")
+    assert lines_of(lambda: load_file(outer, cors_tolerate_insecure_origins="x")) == [
+        (
+            f"{outer.parent}/other.ini [pipeline:main] set cors_allow_credentials = 'x':"
+            " expected true or false"
+        ),
+        f"{outer.parent}/other.ini [DEFAULT] cors_max_age = 'x': {A_NUMBER}",
+        "command line cors_tolerate_insecure_origins = 'x': expected true or false",
+    ]
+
+
+# Files that cannot be read again.
+
+
+def make_pipe(path: Path) -> None:
+    """Put a pipe in the place of a file; nobody will ever write into it."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+def make_directory(path: Path) -> None:
+    """Put a directory in the place of a file."""
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(Path.unlink, id="deleted"),
+        pytest.param(make_directory, id="directory"),
+        pytest.param(make_pipe, id="pipe"),
+        pytest.param(lambda path: path.write_text("", "utf-8"), id="empty"),
+        pytest.param(lambda path: path.write_text("no section", "utf-8"), id="broken"),
+        pytest.param(lambda path: path.write_text("[filter:cors]\nx", "utf-8"), id="no value"),
+        pytest.param(lambda path: path.write_bytes(b"[\xff\x00]\n\xfe"), id="undecodable"),
+        pytest.param(lambda path: path.write_bytes(b"\xef\xbb\xbf[x]\n"), id="byte order mark"),
+    ],
+)
+def test_a_file_that_cannot_be_read_again_loses_no_message(spoil: Callable[[Path], object]) -> None:
+    """It has been read once, and may be gone since: messages then name the file alone."""
+    ini = write_ini("")
+    spoil(ini)
+    lines = lines_of(lambda: cors({"__file__": str(ini), "cors_max_age": "x"}, cors_alowed="y"))
+    assert lines == [
+        f"{ini} cors_alowed: unknown option; did you mean cors_allowed?",
+        f"{ini} cors_max_age = 'x': {A_NUMBER}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(None, id="None"),
+        pytest.param("", id="empty"),
+        pytest.param(7, id="number"),
+        pytest.param(b"test.ini", id="bytes"),
+        pytest.param(["test.ini"], id="list"),
+        pytest.param(Path("test.ini"), id="Path"),
+    ],
+)
+def test_a_file_that_is_no_text_loses_no_message(file: object) -> None:
+    """Who calls a factory from Python may have put anything there."""
+    write_ini("")
+    lines = lines_of(lambda: cors({"__file__": file, "cors_max_age": "x"}, cors_max_ages="y"))
+    assert lines == [
+        "local_conf cors_max_ages: unknown option; did you mean cors_max_age?",
+        f"global_conf cors_max_age = 'x': {A_NUMBER}",
+    ]
+
+
+@pytest.mark.parametrize("file", ["no such file", "nul\0", "x" * 5000, "/", "a\nb"])
+def test_a_file_that_is_no_file_loses_no_message(file: str) -> None:
+    """What cannot be the name of a file is only repeated."""
+    with pytest.raises(ConfigurationError) as caught:
+        cors({"__file__": file}, cors_max_age="x")
+    assert caught.value.problems == (
+        Problem("cors_max_age", "x", f"{file} cors_max_age", A_NUMBER),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[app:x]\nuse = config:test.ini", id="itself"),
+        pytest.param("[app:x]\nuse = config:loop/test.ini", id="itself through a link"),
+        pytest.param("[filter:a]\nuse = b\n[filter:b]\nuse = a", id="sections"),
+        pytest.param("[filter:a]\nuse = config:test.ini#a", id="sections through config:"),
+        pytest.param("[DEFAULT]\na = %(b)s\nb = %(a)s\n[app:x]\ny = %(a)s", id="interpolation"),
+        pytest.param("[app:x]\nuse = config:" + " config:".join(map(str, range(99))), id="many"),
+    ],
+)
+def test_circles_in_a_file_lose_no_message(text: str) -> None:
+    """Also those in sections that nobody loads: the search has an end."""
+    Path("loop").symlink_to(".")
+    ini = write_ini(f"[filter:cors]\n{USE}\ncors_max_age = x\n{text}\n")
+    [line] = lines_of(lambda: cors({"__file__": str(ini)}, cors_max_age="x"))
+    assert line.startswith(f"{ini} [filter:cors]")
