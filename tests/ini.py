@@ -35,6 +35,12 @@ def make_hello(global_conf: dict[str, str], /, **local_conf: str) -> WSGIApplica
     return hello
 
 
+def make_urlmap(loader: Any, global_conf: dict[str, str], /, **local_conf: str) -> WSGIApplication:
+    """Return an application that calls another by the path; a ``paste.composite_factory``."""
+    apps = {path: loader.get_app(name, global_conf) for path, name in local_conf.items()}
+    return lambda environ, start_response: apps[environ["PATH_INFO"]](environ, start_response)
+
+
 def write_ini(text: str, name: str = "test.ini") -> Path:
     """Write an INI file into the working directory; an ``[app:hello]`` is added to it."""
     path = Path(name).absolute()
