@@ -63,14 +63,21 @@ setup(
         "origins": ["idna>=3.7", "publicsuffixlist>=1"],
         # With the three above: what the tests need.
         "test": [
+            "bottle>=0.13",
+            "celery>=5.5",
             "coverage[toml]>=7.10",  # the first with patch = ["subprocess"]
             "django>=5.2",
+            "falcon>=4",
             "flask>=3",
+            "gevent>=24.10",
             "gunicorn>=23",
+            "httpx>=0.28",
             "pytest>=8.4",
             "pytest-cov>=7",  # the first that leaves subprocesses to coverage
             "pytest-randomly>=3.16",
             "pytest-timeout>=2.3",
+            "requests>=2.32",
+            "urllib3>=2",
         ],
         # With all the others: what the gate and a release need.
         "lint": [

@@ -176,7 +176,8 @@ class Settings:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-class Loaded(NamedTuple, Generic[S]):
+@dataclasses.dataclass(frozen=True)  # a NamedTuple cannot be generic before Python 3.11
+class Loaded(Generic[S]):
     """Settings, and where each value came from; options left at their default have no source."""
 
     settings: S
