@@ -63,13 +63,13 @@ class ErrorsMiddleware:
         ``start_response`` raises the exception again if headers are out (PEP 3333, "Error
         Handling").
         """
-        exc_info = sys.exc_info()
         environ[ERROR_TYPE_KEY] = self.log()
 
         def start(
             status: str, headers: list[tuple[str, str]], _: object = None, /
         ) -> Callable[[bytes], object]:
-            return start_response(status, headers, exc_info)
+            # In no variable: a traceback that holds itself stays until the garbage collector runs.
+            return start_response(status, headers, sys.exc_info())
 
         return _response(environ.get("HTTP_ACCEPT", ""))(environ, start)
 
@@ -110,7 +110,13 @@ class _Guarded:
         self._answer = answer
         self._log = log
         self._close: Callable[[], object] | None = getattr(body, "close", None)
-        self._next = iter(body).__next__
+        try:
+            self._next = iter(body).__next__
+        except Exception:
+            # The server will not see this body.
+            with contextlib.suppress(Exception):
+                self.close()
+            raise
 
     def __iter__(self) -> Iterator[bytes]:
         return self

@@ -11,6 +11,7 @@ A second one inside the first passes through: the id, the record and the header 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import re
@@ -136,10 +137,12 @@ class RequestIdMiddleware:
         self._trust = settings.request_id_trust
         self._max_length = settings.request_id_max_length
         self._fallbacks = [
-            (_environ_key(name), _PARSERS.get(name.lower(), _strip))
+            (_environ_key(name), _PARSERS.get(name.lower(), _whole))
             for name in settings.request_id_fallback_headers
         ]
-        self._forward = [(name, _environ_key(name)) for name in settings.request_id_forward_headers]
+        # By key: the id itself and a header in two spellings would be sent on twice.
+        forward = {_environ_key(name): name for name in settings.request_id_forward_headers}
+        self._forward = [(key, forward[key]) for key in forward if key != self._environ_key]
         self._log = None
         if settings.log_requests:
             self._log = AccessLog(
@@ -150,11 +153,11 @@ class RequestIdMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Run the application inside a context of its own, in which the id is known."""
-        if REQUEST_ID_KEY in environ:
+        if REQUEST_ID_KEY in environ and current_scope.get() is not None:
             return self._app(environ, start_response)
         request_id, source = self._identify(environ)
         environ[REQUEST_ID_KEY] = environ[self._environ_key] = request_id
-        forwarded = [(name, environ[key]) for name, key in self._forward if key in environ]
+        forwarded = [(name, environ[key]) for key, name in self._forward if key in environ]
         # One Context for the call, every chunk and close(). Setting and resetting the variable
         # lost: on servers that change threads the id leaks, or the reset raises.
         context = copy_context()
@@ -177,7 +180,7 @@ class RequestIdMiddleware:
         source = "generated"
         for key, parse in self._fallbacks:
             value = environ.get(key)
-            if value is not None:
+            if value is not None and (value := value.strip(" \t")):
                 found = parse(value)
                 if found is not None and is_safe_id(found, self._max_length):
                     return found, "inbound"
@@ -192,39 +195,43 @@ def _environ_key(header: str) -> str:
     return "HTTP_" + header.upper().replace("-", "_")
 
 
-def _strip(value: str) -> str | None:
-    return value.strip(" \t")
+def _whole(value: str) -> str | None:
+    return value
+
+
+_TRACEPARENT: Final = re.compile(
+    r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?", re.ASCII
+)
 
 
 def _traceparent(value: str) -> str | None:
     """Return the trace id of a ``traceparent`` (W3C Trace Context, sections 3.2 and 4.3)."""
-    match = re.fullmatch(
-        r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?",
-        value.strip(" \t"),
-        re.ASCII,
-    )
+    match = _TRACEPARENT.fullmatch(value)
     if match is None or (match[1] == "00" and match[3]):
         return None
     return match[2]
 
 
+_AMAZON_ROOT: Final = re.compile(
+    r"(?:^|;)\s*Root=(1-[0-9a-f]{8}-[0-9a-f]{24})\s*(?:;|$)", re.ASCII | re.IGNORECASE
+)
+
+
 def _amazon_root(value: str) -> str | None:
     """Return the ``Root`` of an ``X-Amzn-Trace-Id``: it alone is the same on every hop."""
-    for part in value.split(";"):
-        if match := re.fullmatch(
-            r"\s*Root=(1-[0-9a-f]{8}-[0-9a-f]{24})\s*", part, re.ASCII | re.IGNORECASE
-        ):
-            return match[1]
-    return None
+    match = _AMAZON_ROOT.search(value)
+    return None if match is None else match[1]
+
+
+# Google's own parsers take the span and the options as optional and as possibly empty.
+_CLOUD_TRACE: Final = re.compile(
+    r"(?!0{32})([0-9a-f]{32})(?:/[0-9]{0,20})?(?:;o=[0-9]*)?", re.ASCII | re.IGNORECASE
+)
 
 
 def _cloud_trace(value: str) -> str | None:
     """Return the trace id of an ``X-Cloud-Trace-Context``: ``TRACE_ID/SPAN_ID;o=OPTIONS``."""
-    match = re.fullmatch(
-        r"(?!0{32})([0-9a-f]{32})(?:/[0-9]{1,20}(?:;o=[0-9]+)?)?",
-        value.strip(" \t"),
-        re.ASCII | re.IGNORECASE,
-    )
+    match = _CLOUD_TRACE.fullmatch(value)
     return None if match is None else match[1]
 
 
@@ -277,6 +284,8 @@ class _Exchange:
             self._next = self._run(iter, body).__next__
         except BaseException as error:
             self._fail(error)
+            # Where iter() raised there is a body, and no server that will ever see it.
+            self.close()
             raise
         return self
 
@@ -296,8 +305,9 @@ class _Exchange:
         record.status, record.headers = status, headers
 
         def counted(data: bytes) -> object:
+            result = write(data)
             record.bytes += len(data)
-            return write(data)
+            return result
 
         return counted
 
@@ -308,7 +318,7 @@ class _Exchange:
         try:
             body.close = self.close
         except AttributeError:
-            # uWSGI's wrapper returns the file, whose attributes cannot be set.
+            # It has no room for the hook, so nothing will tell us of the end.
             self._finish()
         return body  # type: ignore[no-any-return]
 
@@ -324,8 +334,9 @@ class _Exchange:
         except BaseException as error:
             self._fail(error)
             raise
-        if self.record is not None:
-            self.record.bytes += len(chunk)
+        record = self.record  # another thread that closes may take it away
+        if record is not None:
+            record.bytes += len(chunk)
         return chunk
 
     def close(self) -> None:
@@ -335,18 +346,25 @@ class _Exchange:
             if close is not None:
                 self._enter(close)
         except BaseException as error:
-            self._fail(error)
+            # Too late for the server to answer in the application's place.
+            self._fail(error, answered=True)
             raise
         self._finish()
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, error: BaseException, *, answered: bool = False) -> None:
         """End the request with an exception; the server's own traceback shall carry the id."""
         if sys.version_info >= (3, 11):
             prefix = "request_id: "
-            # An exception that is kept and raised again has the note of another request.
-            notes = getattr(error, "__notes__", [])
-            notes[:] = [note for note in notes if not str(note).startswith(prefix)]
-            error.add_note(prefix + self._header[1])
+            # Exceptions of frozen classes take no note.
+            with contextlib.suppress(Exception):
+                # An exception that is kept and raised again has the note of another request.
+                notes = getattr(error, "__notes__", [])
+                notes[:] = [note for note in notes if not str(note).startswith(prefix)]
+                error.add_note(prefix + self._header[1])
+        record = self.record
+        if record is not None and not record.bytes and not answered:
+            # Nothing is out yet: the server will answer instead of the application.
+            record.status = "500"
         self._finish(type(error).__name__)
 
     def _finish(self, error_type: str | None = None) -> None:
