@@ -56,14 +56,21 @@ _CORS_RESPONSE_HEADERS: Final = frozenset(
         "access-control-expose-headers",
     }
 )
+#: Most headers of applications are shorter than any of these, and so need no closer look.
+_SHORTEST: Final = min(map(len, _CORS_RESPONSE_HEADERS))
 #: Fetch, "CORS protocol and HTTP caches": on every response unless the policy is ``*``. A line of
 #: its own is as good as a merged one, and costs nothing.
 _VARY: Final = ("Vary", "Origin")
 #: Fetch, "CORS-safelisted method".
 _SAFELISTED_METHODS: Final = ("GET", "HEAD", "POST")
 
-#: Browsers send a few dozen names; a longer value is an attack and is not even split. Characters.
+#: The longest registered method has 17 characters.
+_MAX_METHOD: Final = 64
+#: Browsers send a few dozen names; what is longer is an attack and is not even split. Characters.
 _MAX_REQUEST_HEADERS: Final = 4096
+_MAX_COMMAS: Final = 128
+#: Fetch, "CORS non-wildcard request-header name"; and an echoed ``*`` would let all names pass.
+_NOT_COVERED_BY_ANY: Final = frozenset({"authorization", ANY})
 #: How much of what a client sent a log record repeats, in characters.
 _LOG_LIMIT: Final = 200
 
@@ -159,8 +166,17 @@ class CORSSettings(Settings):
         )
         reading = compile_origins(self.cors_allowed, policy)
         object.__setattr__(self, "origins", reading.origins)
-        remarks = [(logging.WARNING, text) for text in reading.warnings]
-        remarks += [(logging.INFO, text) for text in reading.expansions]
+        remarks = [(logging.WARNING, f"cors_allowed: {text}") for text in reading.warnings]
+        remarks += [(logging.INFO, f"cors_allowed: {text}") for text in reading.expansions]
+        if not self.cors_allowed:
+            remarks.append((logging.INFO, "CORS is off: cors_allowed is empty"))
+        for name in self.cors_allow_methods:
+            upper = name.upper()
+            if upper not in self.cors_allow_methods:
+                text = (
+                    f"cors_allow_methods: {name} is not {upper} to browsers; write {upper} for that"
+                )
+                remarks.append((logging.WARNING, text))
         object.__setattr__(self, "remarks", tuple(remarks))
         for entry, reason in reading.errors:
             yield self.problem("cors_allowed", entry, reason)
@@ -190,10 +206,8 @@ class CORSMiddleware:
         self._off = not settings.origins
         self._compile_actual(settings)
         self._compile_preflight(settings)
-        if self._off:
-            self._logger.info("CORS is off: cors_allowed is empty")
         for level, remark in settings.remarks:
-            self._logger.log(level, "cors_allowed: %s", remark)
+            self._logger.log(level, "%s", remark)
 
     def _compile_actual(self, settings: CORSSettings) -> None:
         """Compile the headers of responses to other than preflights."""
@@ -215,7 +229,7 @@ class CORSMiddleware:
         self._any_method = ANY in settings.cors_allow_methods
         self._methods = frozenset(_SAFELISTED_METHODS).union(settings.cors_allow_methods)
         self._any_header = ANY in settings.cors_allow_headers
-        self._headers = frozenset(name.lower() for name in settings.cors_allow_headers)
+        self._headers = frozenset(name.lower() for name in settings.cors_allow_headers) - {ANY}
         # 200 and not 204: waitress closes the connection after every 204.
         accepted = Response(status=200, content_type="text/plain", charset="UTF-8")
         accepted.headerlist += self._every
@@ -229,8 +243,15 @@ class CORSMiddleware:
         accepted.headers["Access-Control-Max-Age"] = str(settings.cors_max_age)
         self._accepted = accepted.status, accepted.headerlist
         self._fixed_refusals = {
-            reason: self._refusal(reason)
-            for reason in (ORIGIN_NOT_LISTED, ORIGIN_MALFORMED, ORIGIN_OPAQUE, HEADERS_TOO_LONG)
+            reason: self._refusal(reason, reason.text)
+            for reason in (
+                ORIGIN_NOT_LISTED,
+                ORIGIN_MALFORMED,
+                ORIGIN_OPAQUE,
+                METHOD_MALFORMED,
+                HEADERS_TOO_LONG,
+                HEADER_MALFORMED,
+            )
         }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -271,7 +292,11 @@ class CORSMiddleware:
     def _replacing(self, ours: Headers, start_response: StartResponse) -> StartResponse:
         def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
             # A new list: the application may use its own again for the next request.
-            kept = [h for h in headers if h[0].lower() not in _CORS_RESPONSE_HEADERS]
+            kept = [
+                h
+                for h in headers
+                if len(h[0]) < _SHORTEST or h[0].lower() not in _CORS_RESPONSE_HEADERS
+            ]
             kept += ours
             if exc_info is None:
                 return start_response(status, kept)
@@ -311,24 +336,26 @@ class CORSMiddleware:
         if origin not in self._origins:
             return _why_not(origin), []
         # Byte for byte (Fetch, "CORS-preflight fetch", step 7): "patch" is not PATCH.
-        if method not in self._methods and not (self._any_method and is_token(method)):
-            if is_token(method):
+        if method not in self._methods:
+            if len(method) > _MAX_METHOD or not is_token(method):
+                return METHOD_MALFORMED, []
+            if not self._any_method or not _could_be_listed(method):
                 return METHOD_NOT_LISTED, [method]
-            return METHOD_MALFORMED, []
         return self._judge_headers(requested) if requested else (None, [])
 
     def _judge_headers(self, requested: str) -> tuple[Reason | None, list[str]]:
-        if len(requested) > _MAX_REQUEST_HEADERS:
+        if len(requested) > _MAX_REQUEST_HEADERS or requested.count(",") > _MAX_COMMAS:
             return HEADERS_TOO_LONG, []
-        # Intermediaries add blanks and empty items: RFC 9110, section 5.6.1.2.
-        names = [name for name in (n.strip(" \t") for n in requested.lower().split(",")) if name]
-        for name in names:
-            if name not in self._headers:
-                if not is_token(name):
-                    return HEADER_MALFORMED, []
-                # Fetch, "CORS non-wildcard request-header name".
-                if not self._any_header or name == "authorization":
-                    return HEADER_NOT_LISTED, [name]
+        names = []
+        for item in requested.lower().split(","):
+            # Intermediaries add blanks and empty items: RFC 9110, section 5.6.1.2.
+            if name := item.strip(" \t"):
+                if name not in self._headers:
+                    if not is_token(name):
+                        return HEADER_MALFORMED, []
+                    if not self._any_header or name in _NOT_COVERED_BY_ANY:
+                        return HEADER_NOT_LISTED, [name]
+                names.append(name)
         return None, names
 
     def _refuse(
@@ -338,23 +365,29 @@ class CORSMiddleware:
         request: tuple[str, str, str],
         start_response: StartResponse,
     ) -> Iterable[bytes]:
+        why = ": ".join([reason.text, *(name[:_LOG_LIMIT] for name in names)])
         capped = [text[:_LOG_LIMIT] for text in request]
-        self._logger.info(
-            "preflight refused, %s: Origin %r, method %r, headers %r", reason.text, *capped
-        )
-        fixed = self._fixed_refusals.get(reason)
-        status, headers, body = fixed or self._refusal(reason, *names)
+        self._logger.info("preflight refused, %s (Origin %r, method %r, headers %r)", why, *capped)
+        status, headers, body = self._fixed_refusals.get(reason) or self._refusal(reason, why)
         start_response(status, headers.copy())
         return [body]
 
-    def _refusal(self, reason: Reason, name: str = "") -> tuple[str, Headers, bytes]:
+    def _refusal(self, reason: Reason, why: str) -> tuple[str, Headers, bytes]:
         """Return status, headers and body of a refusal: no CORS headers, and the reason."""
-        named = f": {name[:_LOG_LIMIT]}" if name else ""
-        text = f"CORS preflight refused, {reason.text}{named} (see {reason.option})\n"
+        text = f"CORS preflight refused, {why} (see {reason.option})\n"
         response = Response(text, status=403, content_type="text/plain", charset="UTF-8")
         if not self._any_origin:
             response.headerlist.append(_VARY)
         return response.status, response.headerlist, response.body
+
+
+def _could_be_listed(name: str) -> bool:
+    """Say whether a method is one of those that ``*`` stands for: no browser sends the others."""
+    try:
+        method(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _why_not(origin: str) -> Reason:

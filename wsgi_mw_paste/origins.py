@@ -16,7 +16,9 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
+import unicodedata
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ _ORIGIN: Final = re.compile(
     rf"({_SCHEME.pattern})://({_DOMAIN.pattern}|\[[0-9a-f:]+\])(?::({_PORT.pattern}))?", re.ASCII
 )
 _MAX_PORT: Final = 65535
+#: Unicode's categories of what no domain name has: control characters, private use, blanks.
+_NO_LETTERS: Final = frozenset({"Cc", "Co", "Cs", "Zl", "Zp", "Zs"})
 #: The entry for every origin, and the port for every port.
 ANY: Final = "*"
 
@@ -133,7 +137,7 @@ def parse_origin(origin: str) -> tuple[str, str, str] | None:
     if len(origin) > MAX_ORIGIN or (match := _ORIGIN.fullmatch(origin)) is None:
         return None
     scheme, host, port = match.groups(default="")
-    if len(host) > _MAX_HOST + host.endswith("."):
+    if len(host) > _MAX_HOST and len(host.removesuffix(".")) > _MAX_HOST:
         return None
     if port and (int(port) > _MAX_PORT or port == _DEFAULT_PORTS.get(scheme)):
         return None
@@ -211,20 +215,19 @@ def _patterns(
             )
         return []
     pattern = _read(entry)
+    if not pattern.scheme:
+        for scheme in ("http", "https"):
+            if pattern.port == _DEFAULT_PORTS[scheme]:
+                # A port that only one scheme has by default says which one is meant.
+                pattern = _with_scheme(pattern, scheme)
     normalized = str(pattern).removeprefix("://")
     if normalized != entry:
         warnings.append(f"{entry} is read as {normalized}, as browsers send it; write it so")
     if pattern.scheme:
         return [pattern]
-    https, http = (_with_scheme(pattern, scheme) for scheme in ("https", "http"))
-    if pattern.port == _DEFAULT_PORTS["http"]:
-        found = [http]
-    elif pattern.port == _DEFAULT_PORTS["https"] or (
-        policy.credentials and not policy.tolerate_insecure and not _is_loopback(pattern.host)
-    ):
-        found = [https]
-    else:
-        found = [https, http]
+    found = [_with_scheme(pattern, "https")]
+    if not policy.credentials or policy.tolerate_insecure or _is_loopback(pattern.host):
+        found.append(_with_scheme(pattern, "http"))
     expansions.append(f"{entry} means {' and '.join(map(str, found))}")
     return found
 
@@ -241,6 +244,8 @@ def _read(entry: str) -> Pattern:
     """
     if entry[:1] in ("'", '"'):
         raise ValueError("expected no quotes, they are part of the value; write it without them")
+    if ";" in entry:
+        raise ValueError("expected commas or blanks between origins, not semicolons")
     if re.search(r"[$%][{(]", entry):
         raise ValueError("expected an origin, not a variable that nothing has filled in")
     if entry.lower() == "null":
@@ -253,13 +258,15 @@ def _read(entry: str) -> Pattern:
         scheme = _read_scheme(scheme)
     else:
         scheme, rest = "", entry
-        if near := re.fullmatch(r"(?i)(https?)(?::/?|//)([^/].*)", entry):
-            raise ValueError(f"expected :// after the scheme; write {near[1].lower()}://{near[2]}")
+        if near := re.fullmatch(r"(?i)(?:(https?)(?::/?|//)|//)([^/].*)", entry):
+            near_scheme = (near[1] or "https").lower()
+            raise ValueError(f"expected a scheme and ://; write {near_scheme}://{near[2]}")
     rest = rest.removesuffix("/")
     if extra := re.search(r"[/?#@\\]", rest):
         what = {"?": "query", "#": "fragment", "@": "user information"}.get(extra[0], "path")
         bare = re.split(r"[/?#\\]", rest.lstrip("/"))[0].rpartition("@")[2]
-        raise ValueError(f"expected an origin without {what}; write {scheme}{separator}{bare}")
+        instead = f"; write {scheme}{separator}{bare}" if bare else ""
+        raise ValueError(f"expected an origin without {what}{instead}")
     host, port = _read_port(rest, scheme)
     subdomains = host.startswith("*.")
     host = _read_host(host.removeprefix("*."), subdomains)
@@ -279,7 +286,7 @@ def _read_scheme(text: str) -> str:
 
 def _read_port(rest: str, scheme: str) -> tuple[str, str]:
     """Split host and port; the scheme's default port becomes empty."""
-    parts = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(?::([^:]*))?", rest)
+    parts = re.fullmatch(r"((?:\*\.)?\[[^\]]*\]|[^:\[\]]*)(?::([^:]*))?", rest)
     if parts is None:
         raise ValueError("expected host or host:port, an IPv6 address in brackets: [::1]:8000")
     host, port = parts.groups()
@@ -335,11 +342,18 @@ def _check_ipv4(host: str, subdomains: bool) -> None:  # noqa: FBT001
 
 def _check_punycode(label: str) -> None:
     # Not idna.ulabel: IDNA 2008 refuses names, such as those with emoji, that browsers resolve.
+    encoded = label.removeprefix("xn--").encode("ascii")
     try:
-        ascii_only = label.removeprefix("xn--").encode("ascii").decode("punycode").isascii()
+        text = encoded.decode("punycode")
     except UnicodeError:
-        ascii_only = True
-    if ascii_only:
+        text = ""
+    # UTS #46, "Validity Criteria", as far as the standard library knows them.
+    if (
+        text.isascii()
+        or text.encode("punycode") != encoded
+        or text != unicodedata.normalize("NFC", text.lower())
+        or any(unicodedata.category(c) in _NO_LETTERS for c in text)
+    ):
         raise ValueError(f"expected Punycode after xn-- in the label {label}")
 
 
@@ -361,26 +375,24 @@ def _check(pattern: Pattern, policy: Policy, warnings: list[str]) -> None:
     """Refuse, or report as tolerated, what must not be combined with credentials."""
     if not policy.credentials:
         return
-    if pattern.scheme != "https" and not _is_loopback(pattern.host):
+    insecure = pattern.scheme != "https" and not _is_loopback(pattern.host)
+    if insecure:
         if not policy.tolerate_insecure:
+            is_http = pattern.scheme == "http"
+            instead = f"write {_with_scheme(pattern, 'https')}, or " if is_http else ""
             raise ValueError(
                 "expected https with cors_allow_credentials: anybody on the network can pose as an"
-                f" insecure origin; write {_with_https(pattern)}, or tolerate it by"
-                " cors_tolerate_insecure_origins = true"
+                f" insecure origin; {instead}tolerate it by cors_tolerate_insecure_origins = true"
             )
         warnings.append(f"{pattern} is not secure, yet allowed with credentials")
-    if pattern.subdomains and _is_public_suffix(pattern.host):
+    if pattern.subdomains and (suffix := _public_suffix(pattern.host, insecure)):
         if not policy.tolerate_public_suffixes:
             raise ValueError(
                 "expected a domain of yours with cors_allow_credentials: anybody can get a name"
-                " below a public suffix; list the hosts, or tolerate it by"
+                f" below the public suffix {suffix}; list the hosts, or tolerate it by"
                 " cors_tolerate_public_suffixes = true"
             )
         warnings.append(f"{pattern} is everybody's domain, yet allowed with credentials")
-
-
-def _with_https(pattern: Pattern) -> Pattern:
-    return pattern._replace(scheme="https")
 
 
 def _is_loopback(host: str) -> bool:
@@ -390,22 +402,23 @@ def _is_loopback(host: str) -> bool:
     return bool(re.fullmatch(r"127(?:\.[0-9]+){3}", host))
 
 
-def _is_public_suffix(host: str) -> bool:
-    """Say whether strangers can get names directly below this host.
+def _public_suffix(host: str, insecure: bool) -> str | None:  # noqa: FBT001
+    """Return a public suffix below which strangers can get names, and ``*.host`` covers them.
 
     Without the package publicsuffixlist only single labels are known to be such.
     """
     name = host.rstrip(".")
     if _is_loopback(name):
-        return False
-    if "." not in name:
-        return True
+        return None
     try:
         suffixes = public_suffixes()
     except ImportError:
-        return False
-    # Also "*.kawasaki.jp", where every name one level down is a public suffix.
-    return suffixes.is_public(name) or suffixes.is_public(f"label.{name}")
+        return None if "." in name else name
+    # In a top-level domain that is not listed nobody can get a name, but anybody on the network can
+    # pretend to have one; where that is tolerated, for insecure origins, there is no more to fear.
+    if suffixes.publicsuffix(name, accept_unknown=not insecure) == name:
+        return name
+    return _above_public_suffixes().get(name)
 
 
 @functools.cache
@@ -417,3 +430,21 @@ def public_suffixes() -> PublicSuffixList:
     from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 -- an extra
 
     return PublicSuffixList()
+
+
+@functools.cache
+def _above_public_suffixes() -> dict[str, str]:
+    """Return the domains above public suffixes, each with one of those.
+
+    ``amazonaws.com`` is no public suffix, but ``s3.amazonaws.com`` is.
+    """
+    from publicsuffixlist import PSLFILE  # noqa: PLC0415 -- an extra
+
+    above: dict[str, str] = {}
+    for line in Path(PSLFILE).read_text("utf-8").splitlines():
+        # "!" marks names that are no suffixes after all.
+        if rule := re.match(r"(?!//|!)\S+", line):
+            suffix = domain = rule[0].encode("idna").decode("ascii")
+            while domain := domain.partition(".")[2]:
+                above[domain] = suffix
+    return above

@@ -1,0 +1,569 @@
+"""What may stand in the ``cors_`` options, and what the operator is told at start."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.ini import load_ini
+from tests.wsgi import call, hello, make_environ
+from wsgi_mw_paste import ConfigurationError, CORSMiddleware, CORSSettings
+from wsgi_mw_paste.factories import cors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CASES = json.loads(
+    Path(__file__).with_name("cases").joinpath("cors_options.json").read_text("utf-8")
+)
+
+OFF = "CORS is off: cors_allowed is empty"
+STAR_WITH_CREDENTIALS = (
+    "expected origins by name: with cors_allow_credentials, * would let every site act as its"
+    " visitor"
+)
+
+
+@pytest.fixture(autouse=True)
+def _every_level(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "wsgi_mw_paste.cors")
+
+
+def load(options: Mapping[str, Any]) -> list[tuple[str, str | None, str]]:
+    """Wrap an application by the filter factory; return option, value and reason of problems."""
+    try:
+        cors({}, **options)(hello)
+    except ConfigurationError as error:
+        return [(each.option, each.text, each.reason) for each in error.problems]
+    return []
+
+
+def told(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == level]
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in CASES])
+def test_options_load_or_are_refused_as_the_table_says(
+    case: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Valid rows load; of the others the offending items are refused, or normalized aloud."""
+    problems = load(case["options"])
+    if case["valid"]:
+        assert problems == []
+    elif case["severity"] == "should":
+        assert problems or told(caplog, logging.WARNING)
+    else:
+        assert [text for _, text, _ in problems] == list(map(str, case["offending"]))
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case["id"]) for case in CASES if "accepted_if" in case]
+)
+def test_what_is_dangerous_is_accepted_if_its_option_says_so(
+    case: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The option that a refusal names makes the same configuration load, with a warning."""
+    name, _, value = case["accepted_if"].partition(" = ")
+    (problem,) = load(case["options"])
+    assert problem[2].endswith(case["accepted_if"])
+    assert load(case["options"] | {name: value}) == []
+    assert len(told(caplog, logging.WARNING)) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "problems"),
+    [
+        pytest.param(
+            {"cors_allowed": "null"},
+            "cors_allowed 'null': expected an origin by name: null is every sandboxed page of"
+            " every site; give the page an origin of its own",
+            id="null",
+        ),
+        pytest.param(
+            {"cors_allowed": "file:///home"},
+            "cors_allowed 'file:///home': expected no file: origin, browsers send null; serve"
+            " the page over http",
+            id="file",
+        ),
+        pytest.param(
+            {"cors_allowed": "https://user@example.com:8443/path?query#fragment"},
+            "cors_allowed 'https://user@example.com:8443/path?query#fragment': expected an"
+            " origin without user information; write https://example.com:8443",
+            id="user information",
+        ),
+        pytest.param(
+            {"cors_allowed": "https://example.com/path"},
+            "cors_allowed 'https://example.com/path': expected an origin without path; write"
+            " https://example.com",
+            id="path",
+        ),
+        pytest.param(
+            {"cors_allowed": "https//example.com"},
+            "cors_allowed 'https//example.com': expected a scheme and ://; write"
+            " https://example.com",
+            id="separator",
+        ),
+        pytest.param(
+            {"cors_allowed": "intranet"},
+            "cors_allowed 'intranet': expected a scheme or a domain name with a dot; write"
+            " https://intranet",
+            id="word",
+        ),
+        pytest.param(
+            {"cors_allowed": "1http://example.com"},
+            "cors_allowed '1http://example.com': expected a scheme of letters, digits, + - and ."
+            " before the ://",
+            id="scheme",
+        ),
+        pytest.param(
+            {"cors_allowed": "https://-.ex^ample"},
+            "cors_allowed 'https://-.ex^ample': expected a host of letters, digits, - and _ in"
+            " labels of 1 to 63",
+            id="host",
+        ),
+        pytest.param(
+            {"cors_allowed": "https://example.com:99999"},
+            "cors_allowed 'https://example.com:99999': expected a port from 1 to 65535, or * for"
+            " any, after the colon",
+            id="port",
+        ),
+        pytest.param(
+            {"cors_allowed": "::1"},
+            "cors_allowed '::1': expected host or host:port, an IPv6 address in brackets:"
+            " [::1]:8000",
+            id="IPv6",
+        ),
+        pytest.param(
+            {"cors_allowed": "http://*.10.0.0.1"},
+            "cors_allowed 'http://*.10.0.0.1': expected a domain name after *., an IP address"
+            " has no subdomains",
+            id="subdomains of an address",
+        ),
+        pytest.param(
+            {"cors_allowed": "10.0.0"},
+            "cors_allowed '10.0.0': expected four numbers from 0 to 255, or a name not ending in"
+            " one",
+            id="IPv4",
+        ),
+        pytest.param(
+            {"cors_allowed": "https://a.*.example.com"},
+            "cors_allowed 'https://a.*.example.com': expected * alone, as *. before the host, or"
+            " as the port, nowhere else",
+            id="wildcard",
+        ),
+        pytest.param(
+            {"cors_allowed": "https://xn--f.example"},
+            "cors_allowed 'https://xn--f.example': expected Punycode after xn-- in the label xn--f",
+            id="Punycode",
+        ),
+        pytest.param(
+            {"cors_allowed": "https://bü_cher.example"},
+            "cors_allowed 'https://bü_cher.example': expected a host that IDNA allows; write its"
+            " xn-- form",
+            id="IDN",
+        ),
+        pytest.param(
+            {"cors_allowed": "'https://example.com'"},
+            "cors_allowed \"'https://example.com'\": expected no quotes, they are part of the"
+            " value; write it without them",
+            id="quotes",
+        ),
+        pytest.param(
+            {"cors_allowed": "${ORIGIN}"},
+            "cors_allowed '${ORIGIN}': expected an origin, not a variable that nothing has"
+            " filled in",
+            id="variable",
+        ),
+        pytest.param(
+            {"cors_allowed": "https://a.example;https://b.example"},
+            "cors_allowed 'https://a.example;https://b.example': expected commas or blanks"
+            " between origins, not semicolons",
+            id="semicolons",
+        ),
+        pytest.param(
+            {"cors_allowed": "https://example.com *", "cors_allow_credentials": "true"},
+            "cors_allowed '*': expected origins by name: with cors_allow_credentials, * would"
+            " let every site act as its visitor",
+            id="everybody with credentials",
+        ),
+        pytest.param(
+            {"cors_allowed": "http://example.com:8080", "cors_allow_credentials": "true"},
+            "cors_allowed 'http://example.com:8080': expected https with cors_allow_credentials:"
+            " anybody on the network can pose as an insecure origin; write"
+            " https://example.com:8080, or tolerate it by cors_tolerate_insecure_origins = true",
+            id="http with credentials",
+        ),
+        pytest.param(
+            {"cors_allowed": "example.com:80", "cors_allow_credentials": "true"},
+            "cors_allowed 'example.com:80': expected https with cors_allow_credentials: anybody"
+            " on the network can pose as an insecure origin; write https://example.com, or"
+            " tolerate it by cors_tolerate_insecure_origins = true",
+            id="the port of http with credentials",
+        ),
+        pytest.param(
+            {"cors_allowed": "app://example.com", "cors_allow_credentials": "true"},
+            "cors_allowed 'app://example.com': expected https with cors_allow_credentials:"
+            " anybody on the network can pose as an insecure origin; tolerate it by"
+            " cors_tolerate_insecure_origins = true",
+            id="another scheme with credentials",
+        ),
+        pytest.param(
+            {"cors_allowed": "https://*.github.io", "cors_allow_credentials": "true"},
+            "cors_allowed 'https://*.github.io': expected a domain of yours with"
+            " cors_allow_credentials: anybody can get a name below the public suffix github.io;"
+            " list the hosts, or tolerate it by cors_tolerate_public_suffixes = true",
+            id="public suffix with credentials",
+        ),
+        pytest.param(
+            {"cors_allowed": "https://example.com", "cors_allow_methods": "GET, TRACE, a(b), P*"},
+            "cors_allow_methods 'TRACE': expected a method that scripts can send; browsers"
+            " forbid this one\n"
+            "cors_allow_methods 'a(b)': expected a method\n"
+            "cors_allow_methods 'P*': expected a method",
+            id="methods",
+        ),
+        pytest.param(
+            {
+                "cors_allowed": "https://example.com",
+                "cors_allow_headers": "X-A, X-B:, X-*, Cookie, Sec-A, Access-Control-Max-Age",
+            },
+            "cors_allow_headers 'X-B:': expected a header name\n"
+            "cors_allow_headers 'X-*': expected a header name\n"
+            "cors_allow_headers 'Cookie': expected a header that scripts can set; browsers"
+            " forbid this one\n"
+            "cors_allow_headers 'Sec-A': expected a header that scripts can set; browsers forbid"
+            " this one\n"
+            "cors_allow_headers 'Access-Control-Max-Age': expected a request header of yours;"
+            " CORS's own need no listing",
+            id="request headers",
+        ),
+        pytest.param(
+            {
+                "cors_allowed": "https://example.com",
+                "cors_expose_headers": "X-A, X B?, Set-Cookie, Access-Control-Allow-Origin",
+            },
+            "cors_expose_headers 'B?': expected a header name\n"
+            "cors_expose_headers 'Set-Cookie': expected a header that scripts can read; browsers"
+            " hide this one\n"
+            "cors_expose_headers 'Access-Control-Allow-Origin': expected a response header of"
+            " yours; this one is part of CORS",
+            id="response headers",
+        ),
+        pytest.param(
+            {
+                "cors_allowed": "https://example.com",
+                "cors_expose_headers": "X-A, *",
+                "cors_allow_credentials": "true",
+            },
+            "cors_expose_headers '*': expected names: with cors_allow_credentials browsers take"
+            " * for a name; list the headers",
+            id="all response headers with credentials",
+        ),
+        pytest.param(
+            {"cors_allowed": "https://example.com", "cors_max_age": "86401"},
+            "cors_max_age '86401': expected a number of seconds from 0 to 86400",
+            id="age",
+        ),
+        pytest.param(
+            {"cors_allowed": "https://example.com", "cors_allow_credentials": "yes please"},
+            "cors_allow_credentials 'yes please': expected true or false",
+            id="boolean",
+        ),
+    ],
+)
+def test_a_refusal_says_why_and_what_to_write(options: dict[str, str], problems: str) -> None:
+    """Every kind of mistake is reported in these words, with the offending item."""
+    found = [f"{option} {text!r}: {reason}" for option, text, reason in load(options)]
+    assert "\n".join(found) == problems
+
+
+def test_all_mistakes_of_an_ini_section_are_reported_together() -> None:
+    """One error lists every wrong item of every option, in the options' order."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_ini(
+            """
+            [pipeline:main]
+            pipeline = cors hello
+            [filter:cors]
+            use = egg:wsgi_mw_paste#cors
+            cors_allowed = null, https://fine.example
+                http://plain.example  https://*.co.uk  *
+            cors_allow_credentials = on
+            cors_allow_methods = CONNECT, PUT
+            cors_allow_headers = Host
+            cors_expose_headers = *
+            cors_max_age = 1 day
+            """
+        )
+    assert [(each.option, each.text) for each in caught.value.problems] == [
+        ("cors_allow_methods", "CONNECT"),
+        ("cors_allow_headers", "Host"),
+        ("cors_max_age", "1 day"),
+        ("cors_allowed", "null"),
+        ("cors_allowed", "http://plain.example"),
+        ("cors_allowed", "https://*.co.uk"),
+        ("cors_allowed", "*"),
+        ("cors_expose_headers", "*"),
+    ]
+    assert str(caught.value).startswith("8 problems:\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "warnings", "infos"),
+    [
+        pytest.param(
+            {"cors_allowed": "https://example.com"},
+            "",
+            "",
+            id="nothing to tell",
+        ),
+        pytest.param(
+            {"cors_allowed": ""},
+            "",
+            OFF,
+            id="off",
+        ),
+        pytest.param(
+            {},
+            "",
+            OFF,
+            id="off by default",
+        ),
+        pytest.param(
+            {"cors_allowed": " , ,\n"},
+            "",
+            OFF,
+            id="off, blanks and commas",
+        ),
+        pytest.param(
+            {"cors_allowed": "HTTPS://Example.com:443/"},
+            "cors_allowed: HTTPS://Example.com:443/ is read as https://example.com, as browsers"
+            " send it; write it so",
+            "",
+            id="normalized",
+        ),
+        pytest.param(
+            {"cors_allowed": "example.com, *.example.org:8443"},
+            "",
+            "cors_allowed: example.com means https://example.com and http://example.com\n"
+            "cors_allowed: *.example.org:8443 means https://*.example.org:8443 and"
+            " http://*.example.org:8443",
+            id="expanded",
+        ),
+        pytest.param(
+            {"cors_allowed": "example.com, localhost:3000", "cors_allow_credentials": "true"},
+            "",
+            "cors_allowed: example.com means https://example.com\n"
+            "cors_allowed: localhost:3000 means https://localhost:3000 and http://localhost:3000",
+            id="expanded with credentials",
+        ),
+        pytest.param(
+            {"cors_allowed": "example.com:443"},
+            "cors_allowed: example.com:443 is read as https://example.com, as browsers send it;"
+            " write it so",
+            "",
+            id="bare name with the port of https",
+        ),
+        pytest.param(
+            {"cors_allowed": "Example.com"},
+            "cors_allowed: Example.com is read as example.com, as browsers send it; write it so",
+            "cors_allowed: Example.com means https://example.com and http://example.com",
+            id="normalized and expanded",
+        ),
+        pytest.param(
+            {"cors_allowed": "*, https://example.com"},
+            "cors_allowed: * allows every origin; the other entries change nothing",
+            "",
+            id="idle entries",
+        ),
+        pytest.param(
+            {
+                "cors_allowed": "example.com, https://*.github.io",
+                "cors_allow_credentials": "true",
+                "cors_tolerate_insecure_origins": "true",
+                "cors_tolerate_public_suffixes": "true",
+            },
+            "cors_allowed: http://example.com is not secure, yet allowed with credentials\n"
+            "cors_allowed: https://*.github.io is everybody's domain, yet allowed with"
+            " credentials",
+            "cors_allowed: example.com means https://example.com and http://example.com",
+            id="tolerated",
+        ),
+        pytest.param(
+            {
+                "cors_allowed": "http://example.com, https://*.github.io",
+                "cors_tolerate_insecure_origins": "true",
+                "cors_tolerate_public_suffixes": "true",
+            },
+            "",
+            "",
+            id="nothing to tolerate without credentials",
+        ),
+        pytest.param(
+            {"cors_allowed": "https://example.com", "cors_allow_methods": "put, patch, Egg"},
+            "cors_allow_methods: patch is not PATCH to browsers; write PATCH for that\n"
+            "cors_allow_methods: Egg is not EGG to browsers; write EGG for that",
+            "",
+            id="methods in lower case",
+        ),
+        pytest.param(
+            {"cors_allowed": "https://example.com", "cors_allow_methods": "patch, PATCH, *"},
+            "",
+            "",
+            id="methods in both cases",
+        ),
+    ],
+)
+def test_the_operator_is_told_once_what_an_entry_became(
+    options: dict[str, str],
+    warnings: str,
+    infos: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """At start each remark is logged once: dangers and corrections as warnings, the rest as INFO.
+
+    Requests add nothing to it.
+    """
+    app = cors({}, **options)(hello)
+    call(app, make_environ(headers={"Origin": "https://example.com"}))
+    call(app)
+    assert "\n".join(told(caplog, logging.WARNING)) == warnings
+    assert "\n".join(told(caplog, logging.INFO)) == infos
+    assert {record.name for record in caplog.records} <= {"wsgi_mw_paste.cors"}
+
+
+def test_settings_log_nothing_by_themselves(caplog: pytest.LogCaptureFixture) -> None:
+    """Remarks wait for the middleware: whoever only loads settings may print them instead."""
+    settings = CORSSettings(cors_allowed="example.com")
+    assert caplog.records == []
+    assert settings.remarks == (
+        (
+            logging.INFO,
+            "cors_allowed: example.com means https://example.com and http://example.com",
+        ),
+    )
+    CORSMiddleware(hello, settings)
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("entry", "suffix"),
+    [
+        pytest.param("https://*.com", "com", id="top level"),
+        pytest.param("https://*.example", "example", id="single label that nobody knows"),
+        pytest.param("https://*.com.", "com", id="trailing dot"),
+        pytest.param("https://*.co.uk", "co.uk", id="second level"),
+        pytest.param("https://*.vercel.app:8443", "vercel.app", id="private section"),
+        pytest.param("https://*.kawasaki.jp", "kawasaki.jp", id="every name below is one"),
+        pytest.param("https://*.any.kawasaki.jp", "any.kawasaki.jp", id="one of every name"),
+        pytest.param("https://*.xn--p1ai", "xn--p1ai", id="IDN"),
+        pytest.param("https://*.xn--55qx5d.cn", "xn--55qx5d.cn", id="IDN below"),
+        pytest.param("*.github.io", "github.io", id="bare name"),
+        pytest.param("https://*.windows.net", "windows.net", id="above a public suffix"),
+        pytest.param("https://*.amazonaws.com", "amazonaws.com", id="above many"),
+    ],
+)
+def test_credentials_refuse_patterns_that_strangers_can_fall_under(entry: str, suffix: str) -> None:
+    """A pattern is refused over, above and below public suffixes, which the reason names."""
+    options = {"cors_allowed": entry, "cors_allow_credentials": "true"}
+    ((_, text, reason),) = load(options)
+    assert text == entry
+    named = reason.partition("below the public suffix ")[2].partition(";")[0]
+    assert named == suffix or named.endswith(f".{suffix}")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param("https://*.example.com", id="registrable domain"),
+        pytest.param("https://*.example.co.uk", id="below a suffix of two labels"),
+        pytest.param("https://*.me.github.io", id="below a private suffix"),
+        pytest.param("https://*.city.kawasaki.jp", id="exception of the list"),
+        pytest.param("https://*.localhost", id="loopback"),
+        pytest.param("https://github.io", id="the suffix itself"),
+    ],
+)
+def test_credentials_allow_patterns_over_what_has_one_owner(entry: str) -> None:
+    """A pattern whose every host belongs to the same owner loads with credentials."""
+    assert load({"cors_allowed": entry, "cors_allow_credentials": "true"}) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "loads"),
+    [
+        pytest.param("http://*.corp", True, id="not listed, http"),
+        pytest.param("https://*.corp", False, id="not listed, https"),
+        pytest.param("http://*.com", False, id="listed, http"),
+        pytest.param("http://*.github.io", False, id="listed below, http"),
+        pytest.param("http://*.amazonaws.com", False, id="above a listed one, http"),
+    ],
+)
+def test_tolerating_insecure_origins_tolerates_no_public_suffix(entry: str, loads: bool) -> None:  # noqa: FBT001
+    """The one tolerance is not the other, but where only the network can hand out names."""
+    options = {
+        "cors_allowed": entry,
+        "cors_allow_credentials": "true",
+        "cors_tolerate_insecure_origins": "true",
+    }
+    assert (load(options) == []) is loads
+
+
+def test_without_the_extra_single_labels_are_still_refused() -> None:
+    """Without idna and publicsuffixlist the rest works, and what is missing is named."""
+    script = """
+import sys
+
+sys.modules["idna"] = sys.modules["publicsuffixlist"] = None
+from wsgi_mw_paste import ConfigurationError, CORSSettings
+
+for entry in ["https://*.com", "https://*.github.io", "https://*.localhost",
+              "https://b\\xfccher.example", "https://xn--bcher-kva.example"]:
+    try:
+        CORSSettings(cors_allowed=[entry], cors_allow_credentials=True)
+    except ConfigurationError as error:
+        print(error.problems[0].reason)
+    else:
+        print("accepted")
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert ran.stdout == (
+        "expected a domain of yours with cors_allow_credentials: anybody can get a name below the"
+        " public suffix com; list the hosts, or tolerate it by cors_tolerate_public_suffixes ="
+        " true\n"
+        "accepted\n"
+        "accepted\n"
+        "expected the xn-- form of the host, or the extra wsgi_mw_paste[origins] to convert it\n"
+        "accepted\n"
+    )
+    assert ran.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "origin"),
+    [
+        pytest.param(["https://a.example", "https://b.example"], "https://b.example", id="list"),
+        pytest.param(("https://a.example",), "https://a.example", id="tuple"),
+        pytest.param({"https://b.example", "https://a.example"}, "https://a.example", id="set"),
+        pytest.param("https://a.example https://b.example", "https://b.example", id="blanks"),
+        pytest.param("https://a.example,\n\thttps://b.example,", "https://b.example", id="lines"),
+    ],
+)
+def test_origins_are_given_as_text_or_as_a_collection(value: Any, origin: str) -> None:
+    """Python callers hand over a list, a tuple, a set or the text of an INI file."""
+    assert origin in CORSSettings(cors_allowed=value).origins
+
+
+def test_settings_in_python_are_checked_as_an_ini_file_is() -> None:
+    """``CORSSettings`` refuses from Python what the factory refuses from a file."""
+    with pytest.raises(ConfigurationError) as caught:
+        CORSSettings(cors_allowed=["*", "a.example, b.example", ""], cors_allow_credentials=True)
+    assert [each.text for each in caught.value.problems] == ["*", "a.example, b.example", ""]
+    assert caught.value.problems[0].reason == STAR_WITH_CREDENTIALS
