@@ -41,6 +41,10 @@ def restored_logging() -> Iterator[None]:
         if isinstance(logger, logging.Logger)
     }
     yield
+    # Close every file. The list holds those that only another handler knows until it is closed.
+    existing = [reference() for reference in logging._handlerList]  # type: ignore[attr-defined]
+    logging.shutdown()
+    del existing
     root.setLevel(level)
     root.handlers[:] = handlers
     for name, logger in logging.root.manager.loggerDict.items():

@@ -70,9 +70,11 @@ class AttachRequestIdFilter(logging.handlers.MemoryHandler):
         through :meth:`setTarget`.
     """
 
+    # Of the class, since __del__ runs even if the constructor was called in a wrong way.
+    _attached = False
+
     def __init__(self, target: Handler | None = None) -> None:
         super().__init__(capacity=0)
-        self._attached = False
         if target is not None:
             self.setTarget(target)
 
