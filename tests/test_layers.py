@@ -1,0 +1,102 @@
+"""Imports run downward only: what each module of the package may import, and nothing else.
+
+The rows are those of the design, from the ground up. An import for type checking counts like any
+other as far as our own modules go, since a type from above means that the layers are wrong; what
+else it names does not exist at run time and is free.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import wsgi_mw_paste
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(wsgi_mw_paste.__file__).parent
+
+#: Of ours in the first column, of others in the second; the standard library is free. Who declares
+#: options names their parsers, so whoever may import ``settings`` may import ``values``.
+LIBRARY = {
+    "context": ("", ""),
+    "logging": ("context", ""),
+    "values": ("", ""),
+    "_ini": ("", ""),
+    "settings": ("_ini values", "environs"),
+    "origins": ("", "idna publicsuffixlist"),
+    "cors": ("settings values origins", "webob"),
+    "_access": ("context", ""),
+    "request_id": ("settings values context logging _access", ""),
+    "errors": ("context", "webob"),
+    "health": ("settings values", "webob"),
+    "factories": ("settings cors request_id errors health", ""),
+    "__init__": ("context logging settings cors request_id errors health", ""),
+}
+
+
+def allowed(path: Path) -> tuple[list[str], list[str]]:
+    """Return what a file may import, of ours and of others.
+
+    Above the library are the command (``check``, ``__main__`` and every private module without a
+    row) and above that the playground; each may import all below it and its own parts.
+    """
+    module = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if module in LIBRARY:
+        ours, others = LIBRARY[module]
+        return ours.split(), others.split()
+    names = [each.stem for each in PACKAGE.glob("*.py")]
+    command = [*LIBRARY, *(name for name in names if name == "check" or name.startswith("_"))]
+    if module in command:
+        return command, ["paste", "webob"]
+    assert module == "playground", f"no row for {module}"
+    return [*command, "playground"], ["pyramid", "webob"]
+
+
+def imports(tree: ast.AST, *, typing: bool = False) -> Iterator[tuple[str, bool]]:
+    """Yield every imported module, wherever the statement stands, and if it is for typing only."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, typing) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide the layer"
+            # "from wsgi_mw_paste import cors" names a module; a public name would be no module's.
+            package = node.module == "wsgi_mw_paste"
+            names = [f"{node.module}.{each.name}" for each in node.names]
+            yield from ((name, typing) for name in (names if package else [str(node.module)]))
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from imports(node, typing=True)
+        else:
+            yield from imports(node, typing=typing)
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_from_below_only(path: Path) -> None:
+    """Our modules as in the design, for typing too; foreign ones only where they belong."""
+    ours, others = allowed(path)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for name, typing in imports(tree):
+        top, _, below = name.partition(".")
+        if top == "wsgi_mw_paste":
+            assert below.partition(".")[0] in ours, name
+        elif not typing:
+            assert top in {*others, *sys.stdlib_module_names}, name
+
+
+def test_the_table_runs_downward() -> None:
+    """No row allows a module that stands in a later row."""
+    rows = list(LIBRARY)
+    assert [
+        (module, other)
+        for module, (ours, _) in LIBRARY.items()
+        for other in ours.split()
+        if rows.index(other) >= rows.index(module)
+    ] == []
