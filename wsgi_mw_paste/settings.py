@@ -13,7 +13,7 @@ import dataclasses
 import difflib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from environs import Env, FileAwareEnv
 
@@ -176,11 +176,11 @@ class Settings:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-@dataclasses.dataclass(frozen=True)  # a NamedTuple cannot be generic before Python 3.11
-class Loaded(Generic[S]):
+class Loaded(NamedTuple):
     """Settings, and where each value came from; options left at their default have no source."""
 
-    settings: S
+    # Of one of the classes given; a generic NamedTuple needs Python 3.11.
+    settings: Any
     sources: Mapping[str, Source]
 
 
@@ -191,7 +191,7 @@ def load(
     *,
     filter_name: str = "",
     elsewhere: Mapping[str, str] | None = None,
-) -> list[Loaded[Any]]:
+) -> list[Loaded]:
     """Load settings: section, PasteDeploy's globals, environment, ``.env``, default.
 
     :param classes: the settings classes of one filter.
@@ -304,7 +304,7 @@ class _Loader:
                     )
                     self.problems.append(Problem(name, each.show(text), f"{place} {key}", reason))
 
-    def read(self, cls: type[S]) -> Loaded[S] | None:
+    def read(self, cls: type[S]) -> Loaded | None:
         """Return the settings of one class; ``None`` if there are problems with them."""
         values: dict[str, Any] = {}
         sources: dict[str, Source] = {}
