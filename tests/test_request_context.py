@@ -764,6 +764,20 @@ def test_a_file_is_passed_through_where_the_wrapper_is_a_function(
     assert outcomes(caplog) == [(200, 9, "INFO", None)]
 
 
+def test_bodies_are_passed_through_when_nothing_is_recorded() -> None:
+    """With ``log_requests = false`` lists stay lists, and file wrappers are hooked all the same."""
+    settings = RequestIdSettings(log_requests=False)
+    whole = [b"one"]
+    app: Any = RequestIdMiddleware(sends(whole), settings)
+    assert app(inbound(), lambda *_: lambda _: None) is whole
+    look = Probe()
+    wrapper = FileWrapper(File(look))
+    app = RequestIdMiddleware(sends(wrapper), settings)
+    assert app(inbound(**{"wsgi.file_wrapper": FileWrapper}), lambda *_: lambda _: None) is wrapper
+    wrapper.close()
+    assert look.count("close") == 1
+
+
 def test_other_bodies_are_followed_where_the_file_wrapper_is_a_function(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -516,7 +517,7 @@ def test_a_default_that_logs_tokens_warns_once(
     """A process in which nobody chose ``log_tokens`` warns once, however many instances it has."""
     done = subprocess.run(
         [sys.executable, "-c", START],
-        env={"PYTHONPATH": str(pytestconfig.rootpath), **variables},
+        env={**os.environ, "PYTHONPATH": str(pytestconfig.rootpath), **variables},
         capture_output=True,
         text=True,
         timeout=60,

@@ -56,11 +56,11 @@ def _cleaner(safe: str) -> Callable[[str | None], str | None]:
     return clean
 
 
-# All printable ASCII but what could end a field of the message; the path is encoded as in a URL.
-_PLAIN: Final = "!#$&'()*+,-./:;<=>?@[]^_`{}~"
+# What a path may have in a URL (RFC 3986, section 3.3) but the quote; brackets are for IPv6 hosts.
+_PLAIN: Final = "!$&()*+,-./:;=@[]_~"
 _clean: Final = _cleaner(_PLAIN)
-# In no message, and written with blanks.
-_clean_agent: Final = _cleaner(_PLAIN + ' "|\\')
+# In no message, and written with blanks; formats of users' put it between quotes or bars.
+_clean_agent: Final = _cleaner(_PLAIN + " #'<>?^`{}")
 
 
 class AccessLog:
