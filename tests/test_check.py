@@ -1,0 +1,631 @@
+"""``check``: what it lists of a deployment, and what it finds wrong with it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from pathlib import Path
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from paste.deploy import loadapp
+
+from tests.ini import ROOT, write_ini
+from tests.wsgi import call
+from wsgi_mw_paste.check import check
+from wsgi_mw_paste.factories import cors
+from wsgi_mw_paste.origins import public_suffixes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tests.wsgi import Middleware
+    from wsgi_mw_paste._deployment import Node
+    from wsgi_mw_paste.check import Report
+
+CHECK_FILES = ROOT / "tests" / "check_files"
+
+
+# What the files of check_files name.
+
+
+def make_transparent(global_conf: dict[str, str], /) -> Middleware:
+    """Return a filter that only passes requests on; a ``paste.filter_factory``."""
+    return lambda app: app
+
+
+def make_authentication(global_conf: dict[str, str], /) -> Middleware:
+    """Return a filter that asks everybody for credentials; a ``paste.filter_factory``."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("401 Unauthorized", [("WWW-Authenticate", "Basic")])
+        return [b""]
+
+    return lambda app: answer
+
+
+def make_maintenance(global_conf: dict[str, str], /) -> Middleware:
+    """Return a filter that passes on nothing but ``OPTIONS``; a ``paste.filter_factory``."""
+
+    def maintenance(app: WSGIApplication) -> WSGIApplication:
+        def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            if environ["REQUEST_METHOD"] == "OPTIONS":
+                return app(environ, start_response)
+            start_response("503 Service Unavailable", [])
+            return [b""]
+
+        return answer
+
+    return maintenance
+
+
+def make_broken(app: WSGIApplication, global_conf: dict[str, str], /) -> WSGIApplication:
+    """Return an application that raises; a ``paste.filter_app_factory``."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        raise KeyError("a.user")
+
+    return answer
+
+
+def make_raising(global_conf: dict[str, str], /) -> Middleware:
+    """Raise, in two lines; a ``paste.filter_factory``."""
+    raise ValueError("expected a colour,\n not 'x'")
+
+
+def make_composite(loader: Any, global_conf: dict[str, str], /, **paths: str) -> WSGIApplication:
+    """Return the applications by their paths, each behind a filter; a ``composite_factory``."""
+    wrap = loader.get_filter("transparent", global_conf=global_conf)
+    names = {path: name for path, name in paths.items() if path.startswith("/")}
+    apps = {
+        path: wrap(loader.get_app(name, global_conf=global_conf)) for path, name in names.items()
+    }
+    return lambda environ, start_response: apps[environ["PATH_INFO"]](environ, start_response)
+
+
+#: One of ours by another name.
+make_cors = cors
+
+
+class OwnHandler(logging.StreamHandler):  # type: ignore[type-arg]
+    """A handler nobody knows anything about."""
+
+
+# The findings.
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, id=path.stem) for path in sorted(CHECK_FILES.glob("*.ini"))]
+)
+def test_a_file_is_found_to_have_what_its_first_comment_says(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each finding is reported with its level, file, line, section and key, and no other is."""
+    monkeypatch.chdir(CHECK_FILES)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    expected = [line[2:] for line in lines if re.match("# (error|warning|note) ", line)]
+    report = check(path.name)
+    found = [f"{each.level} {each}".replace(f" {path.name}:", " ", 1) for each in report.findings]
+    assert sorted(found) == sorted(expected)
+
+
+def test_a_problem_of_two_filters_is_reported_once() -> None:
+    """Two instances with the same bad global value make one finding."""
+    report = check_ini("""
+        [DEFAULT]
+        cors_max_age = -1
+
+        [pipeline:main]
+        pipeline = egg:wsgi_mw_paste#cors egg:wsgi_mw_paste hello
+        """)
+    assert messages(report, "error") == [
+        "test.ini:3 [DEFAULT] cors_max_age = '-1': expected a number of seconds from 0 to 86400"
+    ]
+
+
+def test_each_of_two_sections_with_the_same_mistake_is_named() -> None:
+    """The same bad value in two sections makes two findings, each with its own line."""
+    report = check_ini("""
+        [pipeline:main]
+        pipeline = one two hello
+
+        [filter:one]
+        use = egg:wsgi_mw_paste#cors
+        cors_max_age = 1d
+
+        [filter:two]
+        use = egg:wsgi_mw_paste#cors
+        cors_max_age = 1d
+        """)
+    assert [re.sub(" .*", "", text) for text in messages(report, "error")] == [
+        "test.ini:7",
+        "test.ini:11",
+    ]
+
+
+def test_a_filter_by_another_name_is_one_of_ours() -> None:
+    """A factory of ours that somebody imported is recognized, and its options are found."""
+    report = check_ini("""
+        [pipeline:main]
+        pipeline = cors hello
+        set cors_allow_headers = Cookie
+
+        [filter:cors]
+        paste.filter_factory = tests.test_check:make_cors
+        cors_max_age =
+          soon
+          or later
+        """)
+    headers, age = messages(report, "error")
+    assert headers.startswith("test.ini:4 [pipeline:main] set cors_allow_headers = 'Cookie': ")
+    assert age.startswith("test.ini:8 [filter:cors] cors_max_age = '\\nsoon\\nor later': ")
+
+
+def test_problems_of_the_environment_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bad variable, a bad line of ``.env`` and a bad argument are named as what they are."""
+    monkeypatch.setenv("CORS_MAX_AGE", "soon")
+    monkeypatch.setenv("METHOD", "TRACE")
+    Path(".env").write_text("# ours\nexport CORS_ALLOW_METHODS=${METHOD}\n", encoding="utf-8")
+    report = check_ini(
+        "[pipeline:main]\npipeline = egg:wsgi_mw_paste#cors hello", cors_allow_credentials="x"
+    )
+    expected = "expected a method that scripts can send; browsers forbid this one"
+    assert messages(report, "error") == [
+        "command line cors_allow_credentials = 'x': expected true or false",
+        f".env:2 CORS_ALLOW_METHODS = 'TRACE': {expected}",
+        "environment CORS_MAX_AGE = 'soon': expected a number of seconds from 0 to 86400",
+    ]
+
+
+def test_an_unreadable_env_file_is_found() -> None:
+    """A ``.env`` that cannot be read is one finding, with its path."""
+    Path(".env").mkdir()
+    report = check_ini("[pipeline:main]\npipeline = egg:wsgi_mw_paste#cors hello")
+    assert [text.split(":")[0] for text in messages(report, "error")] == [".env"]
+
+
+def test_a_partial_guard_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the list of public suffixes, a pattern with credentials is a warning."""
+    monkeypatch.setitem(sys.modules, "publicsuffixlist", None)
+    public_suffixes.cache_clear()
+    report = check_ini("""
+        [pipeline:main]
+        pipeline = cors hello
+
+        [filter:cors]
+        use = egg:wsgi_mw_paste#cors
+        cors_allow_credentials = true
+        cors_allowed = https://*.example.com
+        """)
+    public_suffixes.cache_clear()
+    (finding,) = messages(report, "warning")
+    assert finding == (
+        "test.ini:8 [filter:cors] cors_allowed: the guard against patterns over public suffixes is"
+        " partial, the list of them is not installed; install wsgi_mw_paste[origins]"
+    )
+
+
+def test_a_whole_guard_is_not_reported() -> None:
+    """With the list of public suffixes, a pattern over a domain is nothing to report."""
+    report = check_ini("""
+        [pipeline:main]
+        pipeline = cors hello
+
+        [filter:cors]
+        use = egg:wsgi_mw_paste#cors
+        cors_allow_credentials = true
+        cors_allowed = https://*.example.com
+        """)
+    assert report.findings == []
+
+
+# What is in force, and where it comes from.
+
+
+def test_every_option_has_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the levels is told from the others, with file, section, key and line."""
+    monkeypatch.setenv("CORS_ALLOW_HEADERS", "X-One")
+    Path(".env").write_text("CORS_EXPOSE_HEADERS=X-Two\n", encoding="utf-8")
+    report = check_ini(
+        """
+        [DEFAULT]
+        cors_tolerate_insecure_origins = yes
+
+        [pipeline:main]
+        pipeline = cors hello
+        set cors_allow_methods = PUT
+
+        [filter:cors]
+        use = basis
+        CORS_ALLOWED = https://a.example
+        get cors_tolerate_public_suffixes = suffixes
+
+        [filter:basis]
+        use = egg:wsgi_mw_paste#cors
+        cors_allow_credentials = false
+        cors_tolerate_public_suffixes = yes
+        """,
+        cors_max_age="60",
+        suffixes="no",
+    )
+    assert {
+        each.option: (each.text, each.place.level, str(each.place))
+        for each in node_of(report, "cors").values()
+    } == {
+        "cors_allowed": (
+            "https://a.example",
+            "section",
+            "test.ini:11 [filter:cors] CORS_ALLOWED",
+        ),
+        "cors_allow_credentials": (
+            "false",
+            "section",
+            "test.ini:16 [filter:basis] cors_allow_credentials",
+        ),
+        "cors_allow_methods": ("PUT", "set", "test.ini:7 [pipeline:main] set cors_allow_methods"),
+        "cors_allow_headers": ("X-One", "environment", "environment CORS_ALLOW_HEADERS"),
+        "cors_expose_headers": ("X-Two", ".env", ".env:1 CORS_EXPOSE_HEADERS"),
+        "cors_max_age": ("60", "command line", "command line cors_max_age"),
+        "cors_tolerate_insecure_origins": (
+            "true",
+            "[DEFAULT]",
+            "test.ini:3 [DEFAULT] cors_tolerate_insecure_origins",
+        ),
+        "cors_tolerate_public_suffixes": (
+            "false",
+            "section",
+            "test.ini:12 [filter:cors] cors_tolerate_public_suffixes",
+        ),
+    }
+
+
+def test_a_secret_is_masked_in_text_and_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key is ``***`` and appears nowhere, from a file as from a section."""
+    Path("key").write_text("hunter2", encoding="utf-8")
+    monkeypatch.setenv("LOG_TOKENS_KEY_FILE", "key")
+    report = check_ini("""
+        [pipeline:main]
+        pipeline = one two hello
+
+        [filter:one]
+        use = egg:wsgi_mw_paste#request_id
+        log_tokens = fingerprint
+
+        [filter:two]
+        use = egg:wsgi_mw_paste#request_id
+        log_tokens = fingerprint
+        log_tokens_key = hunter2
+        """)
+    keys = [node_of(report, name).values()[-1] for name in ("one", "two")]
+    assert [(each.value, each.text, str(each.place)) for each in keys] == [
+        ("***", "***", "environment LOG_TOKENS_KEY_FILE"),
+        ("***", "***", "test.ini:12 [filter:two] log_tokens_key"),
+    ]
+    assert "hunter2" not in json.dumps(report.as_json())
+
+
+def test_a_filter_that_does_not_load_has_no_options() -> None:
+    """Nothing is in force of a filter that keeps the server from starting."""
+    report = check_ini("""
+        [pipeline:main]
+        pipeline = cors hello
+
+        [filter:cors]
+        use = egg:wsgi_mw_paste#cors
+        cors_max_age = soon
+        """)
+    assert node_of(report, "cors").values() == []
+
+
+def test_json_has_the_pipeline_and_the_findings() -> None:
+    """``as_json`` returns what its docstring says, in values that JSON has."""
+    report = check_ini("""
+        [pipeline:main]
+        pipeline = egg:wsgi_mw_paste#request_id hello
+        """)
+    found = json.loads(json.dumps(report.as_json()))
+    file = str(Path("test.ini").absolute())
+    pipeline = {"level": "section", "file": file, "section": "pipeline:main", "key": "pipeline"}
+    place = {**pipeline, "line": 3}
+    options = found["pipeline"].pop("options")
+    assert options[0] == {
+        "option": "request_id_header",
+        "value": "X-Request-Id",
+        "place": {"level": "default", "file": None, "section": None, "key": None, "line": None},
+    }
+    assert options[4]["value"] == ["traceparent", "tracestate"]
+    assert found == {
+        "file": "test.ini",
+        "pipeline": {
+            "role": "filter",
+            "name": "egg:wsgi_mw_paste#request_id",
+            "filter": "request_id",
+            "place": place,
+            "inner": {
+                "": {
+                    "role": "application",
+                    "name": "hello",
+                    "filter": None,
+                    "place": {**place, "section": "app:hello", "key": None, "line": 5},
+                    "options": [],
+                    "inner": {},
+                }
+            },
+        },
+        "findings": [
+            {
+                "level": "warning",
+                "place": place,
+                "message": "Bearer tokens are logged verbatim, by default; write log_tokens ="
+                " fingerprint or false, or true to agree",
+                "value": None,
+            }
+        ],
+    }
+
+
+# Every way to name a filter.
+
+
+OURS = """
+[filter:cors]
+use = egg:wsgi_mw_paste#cors
+cors_allowed = https://a.example
+"""
+FORMS = {
+    "pipeline": "[pipeline:main]\npipeline = cors hello",
+    "inline": "[pipeline:main]\npipeline = egg:wsgi-mw-paste#cors hello",
+    "factory": """
+        [pipeline:main]
+        pipeline = f hello
+        [filter:f]
+        paste.filter_factory = wsgi_mw_paste.factories:cors
+        """,
+    "call": """
+        [pipeline:main]
+        pipeline = f hello
+        [filter:f]
+        use = call:wsgi_mw_paste.factories:cors
+        """,
+    "filter-app": "[filter-app:main]\nuse = egg:wsgi_mw_paste#cors\nnext = hello",
+    "filter-app-factory": """
+        [filter-app:main]
+        paste.filter_factory = wsgi_mw_paste.factories:cors
+        next = hello
+        """,
+    "filter-app-section": "[filter-app:main]\nuse = cors\nnext = hello",
+    "filter-with": "[app:main]\nuse = hello\nfilter-with = cors",
+    "filter-with-on-filter": """
+        [pipeline:main]
+        pipeline = f hello
+        [filter:f]
+        paste.filter_factory = tests.test_check:make_transparent
+        filter-with = cors
+        """,
+    "config": "[pipeline:main]\npipeline = config:other.ini#cors hello",
+    "config-main": "[app:main]\nuse = config:other.ini",
+    "app-use-pipeline": """
+        [app:main]
+        use = line
+        [pipeline:line]
+        pipeline = cors hello
+        """,
+    "composite": """
+        [composite:main]
+        paste.composite_factory = tests.test_check:make_composite
+        / = line
+        [pipeline:line]
+        pipeline = cors hello
+        [filter:transparent]
+        paste.filter_factory = tests.test_check:make_transparent
+        """,
+}
+
+
+@pytest.mark.parametrize("form", [pytest.param(text, id=name) for name, text in FORMS.items()])
+def test_our_filters_are_seen_wherever_pastedeploy_has_them(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filter is found in every form that PasteDeploy loads, and with it what it is set to."""
+    monkeypatch.setenv("CORS_ALLOWED", "https://a.example")
+    other = write_ini("[pipeline:main]\npipeline = cors hello\n" + OURS, "other.ini")
+    path = write_ini(dedent(form) + OURS)
+    assert call(loadapp(f"config:{path}")).header("Vary") == "Origin"
+    report = check("test.ini")
+    assert report.findings == []
+    assert report.node is not None
+    cors = [each for route in report.node.routes() for each in route if each.kind == "cors"]
+    assert [each.values()[0].text for each in cors] == ["https://a.example"]
+    assert {each.place.file for each in cors} <= {str(path), str(other)}
+
+
+def test_nested_filter_with_is_outermost_first() -> None:
+    """``filter-with`` of a filter that ``filter-with`` names is outside of it."""
+    report = check_ini("""
+        [app:main]
+        use = hello
+        filter-with = inner
+
+        [filter:inner]
+        use = egg:wsgi_mw_paste#cors
+        cors_allowed = https://a.example
+        cors_expose_headers = X-Request-Id
+        filter-with = outer
+
+        [filter:outer]
+        use = egg:wsgi_mw_paste#request_id
+        log_tokens = false
+        """)
+    assert report.node is not None
+    assert [[each.name for each in route] for route in report.node.routes()] == [
+        ["outer", "inner", "main"]
+    ]
+    assert report.findings == []
+
+
+def test_a_composite_is_checked_on_every_way() -> None:
+    """What a composite's values name is checked, whatever else they are."""
+    report = check_ini("""
+        [composite:main]
+        use = call:tests.test_check:make_composite
+        /one = one
+        /two = hello
+        both = one hello nothing
+
+        [pipeline:one]
+        pipeline = egg:wsgi_mw_paste#errors egg:wsgi_mw_paste#cors hello
+        """)
+    assert report.node is not None
+    assert list(report.node.inner) == ["/one", "/two", "one", "hello"]
+    assert len(messages(report, "warning")) == 2
+
+
+def test_the_application_is_not_called() -> None:
+    """An application factory that raises is none of ``check``'s business."""
+    report = check_ini("""
+        [app:main]
+        paste.app_factory = tests.test_check:make_raising
+        """)
+    assert report.findings == []
+
+
+# What cannot be loaded.
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "[app:main]\nuse = egg:nosuch",
+            "test.ini:1 [app:main]: no distribution nosuch is installed",
+            id="distribution",
+        ),
+        pytest.param(
+            "[pipeline:main]\npipeline = a hello\n[filter:a]\nuse = egg:wsgi_mw_paste#nosuch",
+            "test.ini:3 [filter:a]: Entry point 'nosuch' not found in egg 'wsgi_mw_paste'"
+            " (protocols: paste.filter_factory, paste.filter_app_factory; entry_points: )",
+            id="entry-point",
+        ),
+        pytest.param(
+            "[app:main]\npaste.app_factory = nowhere:main",
+            "test.ini:1 [app:main]: ModuleNotFoundError: No module named 'nowhere'",
+            id="import",
+        ),
+        pytest.param(
+            "[pipeline:main]\npipeline = nosuch hello",
+            "test.ini:1 [pipeline:main]: No section 'nosuch' (prefixed by 'filter') found in"
+            " config {path}",
+            id="section",
+        ),
+        pytest.param(
+            "[server:main]\nuse = egg:waitress",
+            "test.ini: No section 'main' (prefixed by 'app' or 'application' or 'composite' or"
+            " 'composit' or 'pipeline' or 'filter-app') found in config {path}",
+            id="main",
+        ),
+        pytest.param(
+            "[app:main]\nuse = config:nosuch.ini",
+            "test.ini:1 [app:main]: FileNotFoundError: [Errno 2] No such file or directory:"
+            " '{folder}/nosuch.ini'",
+            id="included-file",
+        ),
+        pytest.param(
+            "[app:main]\nuse = hello\nkey = 50%secret",
+            "test.ini:3 [app:main] key: expected %(NAME)s for a NAME of this section or of"
+            " [DEFAULT], %% for a %",
+            id="interpolation",
+        ),
+        pytest.param(
+            "key = secret", "test.ini:1: expected a [section] before the first key", id="header"
+        ),
+        pytest.param("[app:main]\nsecret", "test.ini:2: expected KEY = VALUE", id="parsing"),
+        pytest.param(
+            "[app:main]\n[app:main]",
+            "test.ini:2 [app:main]: the section is there twice; keep one",
+            id="section-twice",
+        ),
+        pytest.param(
+            "[app:main]\nkey = secret\nkey = secret",
+            "test.ini:3 [app:main] key: the key is there twice; keep one",
+            id="key-twice",
+        ),
+        pytest.param(
+            "[app:main]\nuse = other\n[app:other]\nuse = main",
+            "test.ini:{line} [app:{name}]: the sections use each other in a circle",
+            id="circle",
+        ),
+        pytest.param(
+            "[pipeline:main]\npipeline = hello\nfilter-with = cors" + OURS,
+            "test.ini:3 [pipeline:main] filter-with: PasteDeploy cannot put a filter around this,"
+            " every request would fail; name the filter in a pipeline",
+            id="filter-with-on-pipeline",
+        ),
+    ],
+)
+def test_what_cannot_be_loaded_is_one_line(text: str, expected: str) -> None:
+    """A broken file is one error of one line, with file, section and line; no value is in it."""
+    path = write_ini(text)
+    report = check("test.ini")
+    assert report.node is None
+    (finding,) = report.findings
+    assert finding.level == "error"
+    known = {"path": path, "folder": path.parent, "line": r"\d+", "name": r"\w+"}
+    pattern = re.sub(r"\\{(\w+)\\}", lambda m: str(known[m[1]]), re.escape(expected))
+    assert re.fullmatch(pattern, str(finding))
+    assert "secret" not in json.dumps(report.as_json())
+
+
+def test_the_failing_filter_with_is_a_fact() -> None:
+    """PasteDeploy loads a pipeline with ``filter-with``, and then fails on every request."""
+    path = write_ini("[pipeline:main]\npipeline = hello\nfilter-with = cors" + OURS)
+    app = loadapp(f"config:{path}")
+    with pytest.raises(TypeError, match="composed"):
+        call(app)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        pytest.param("nosuch.ini", "No such file or directory", id="missing"),
+        pytest.param(".", "Is a directory", id="directory"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_line(name: str, reason: str) -> None:
+    """The operating system's reason is given, with the path."""
+    (finding,) = check(name).findings
+    assert str(finding) == f"{name}: {reason}"
+
+
+def test_a_file_in_another_encoding_is_one_line() -> None:
+    """Text that Python cannot decode is reported with the encoding that was expected."""
+    Path("test.ini").write_bytes(b"[app:main]\nkey = \xff")
+    (finding,) = check("test.ini").findings
+    assert str(finding) == "test.ini: expected text in utf-8"
+
+
+# Helpers.
+
+
+def check_ini(text: str, **variables: str) -> Report:
+    """Write ``test.ini`` into the working directory and check it."""
+    write_ini(text)
+    return check("test.ini", variables=variables)
+
+
+def messages(report: Report, level: str) -> list[str]:
+    """Return the findings of a level as they are printed."""
+    return [str(each) for each in report.of(level)]
+
+
+def node_of(report: Report, name: str) -> Node:
+    """Return the node of this name."""
+    assert report.node is not None
+    (found,) = {
+        each.name: each for route in report.node.routes() for each in route if each.name == name
+    }.values()
+    return found
