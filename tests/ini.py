@@ -59,7 +59,7 @@ def load_file(path: Path, **global_conf: Any) -> WSGIApplication:
     return app
 
 
-def read_section(path: Path, name: str, section: str = "", **global_conf: Any) -> list[Loaded[Any]]:
+def read_section(path: Path, name: str, section: str = "", **global_conf: Any) -> list[Loaded]:
     """Return the settings that the entry point *name* makes of a section, which has that name."""
     context = loadcontext(
         FILTER, f"config:{path}", name=section or name, global_conf=global_conf or None

@@ -72,7 +72,7 @@ def errors(global_conf: Mapping[str, Any], /, **local_conf: Any) -> Filter:
 
 def read(
     name: str, global_conf: Mapping[str, Any], local_conf: Mapping[str, Any]
-) -> list[Loaded[Any]]:
+) -> list[Loaded]:
     """Return the settings of the filter *name*, one for each of its settings classes.
 
     :raises ConfigurationError: any option is wrong.
