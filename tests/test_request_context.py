@@ -395,6 +395,21 @@ def test_a_body_that_cannot_be_iterated_is_an_error(caplog: pytest.LogCaptureFix
     assert outcomes(caplog) == [(500, 0, "ERROR", "TypeError")]
 
 
+def test_what_the_server_did_not_take_is_not_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """Bytes count once ``write()`` has returned: a client that is gone has received nothing."""
+
+    def start_response(*_: Any) -> Callable[[bytes], object]:
+        return write
+
+    def write(data: bytes) -> NoReturn:
+        raise BrokenPipeError
+
+    app = validator(with_ids(validator(answers(as_written, Probe()))))
+    with pytest.raises(BrokenPipeError):
+        app(inbound(), start_response)
+    assert outcomes(caplog) == [(500, 0, "ERROR", "BrokenPipeError")]
+
+
 def test_the_record_is_written_in_the_requests_context(caplog: pytest.LogCaptureFixture) -> None:
     """Filters and record factories of the user's see the id when the access record is written."""
     look = Probe()

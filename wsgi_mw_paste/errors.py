@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 _TEXT: Final = "text/plain"
 _JSON: Final = "application/problem+json"
 #: In the order of our preference, for clients that like several equally.
-_OFFERS: Final = (_TEXT, "text/html", _JSON, "application/json")
+_OFFERS: Final = (
+    _TEXT, "text/html", _JSON, "application/json", "application/json;charset=utf-8",
+)  # fmt: skip
 _MAX_ACCEPT: Final = 1024
 
 
@@ -86,8 +88,9 @@ def _response(accept: str) -> Response:
     title = "Internal Server Error"
     request_id = current_request_id()
     # A longer list of types is no browser's and no client's of ours; parsing it would cost.
-    wanted = create_accept_header(accept[:_MAX_ACCEPT] or None).acceptable_offers(_OFFERS)
-    if wanted and wanted[0][0] in (_JSON, "application/json"):
+    accept = accept[:_MAX_ACCEPT].lower()
+    wanted = create_accept_header(accept or None).acceptable_offers(_OFFERS)
+    if wanted and wanted[0][0].startswith("application/"):
         problem = {"type": "about:blank", "title": title, "status": 500, "request_id": request_id}
         body, content_type = json.dumps(problem), _JSON
     else:
