@@ -90,7 +90,7 @@ def locate(source: str, own: Iterable[Section], item: str | None = None) -> Plac
             return Place(level, key=source[len(level) + 1 :])
     if match := re.fullmatch(r"(.*[/\\]\.env)(?: (\w+))?", source):
         file, key = match.groups(default="")
-        return Place(".env", file, "", key, find_line(Section(file, ""), key))
+        return Place(".env", file, "", key, find_line(Section(file, ""), key, item or ""))
     head, bracket, key = source.rpartition("] ")
     if not bracket:
         # The section was not recognized: the factory goes by a name of somebody else's.

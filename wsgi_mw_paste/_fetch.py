@@ -1,0 +1,222 @@
+"""The browser's half of CORS: what a script may ask for, and what its browser makes of the answers.
+
+The rules and their names are those of the Fetch standard, https://fetch.spec.whatwg.org/. Nothing
+in here is sent anywhere; :mod:`wsgi_mw_paste._explain` does that.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urljoin, urlsplit
+
+from wsgi_mw_paste.origins import ANY, parse_origin
+from wsgi_mw_paste.values import is_token, method, request_header
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from webob import Response
+
+#: "CORS-safelisted method".
+_SAFELISTED_METHODS: Final = ("GET", "HEAD", "POST")
+#: "CORS-safelisted request-header": the names, each with the value that it is taken to have if a
+#: script's is not known. Nobody who asks about Content-Type has a form in mind.
+SAFELISTED_HEADERS: Final[Mapping[str, str]] = {
+    "accept": "*/*",
+    "accept-language": "en",
+    "content-language": "en",
+    "content-type": "application/json",
+    "range": "bytes=0-",
+}
+#: The same: the longest value, in bytes, and what may be in it.
+_MAX_VALUE: Final = 128
+_UNSAFE: Final = re.compile(r'[\x00-\x08\x0a-\x1f"():<>?@\[\\\]{}\x7f]')
+_LANGUAGE: Final = re.compile(r"[0-9A-Za-z *,.;=-]*", re.ASCII)
+_RANGE: Final = re.compile(r"bytes=[0-9]+-[0-9]*", re.ASCII)
+_FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
+#: "CORS-safelisted response-header name".
+_SAFELISTED_RESPONSE_HEADERS: Final = (
+    "cache-control", "content-language", "content-length", "content-type", "expires",
+    "last-modified", "pragma",
+)  # fmt: skip
+#: "forbidden response-header name".
+_FORBIDDEN_RESPONSE_HEADERS: Final = ("set-cookie", "set-cookie2")
+#: "ok status" and "redirect status".
+_OK: Final = range(200, 300)
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_POST_TO_GET: Final = (301, 302)
+_SEE_OTHER: Final = 303
+#: "request-body-header name".
+_BODY_HEADERS: Final = ("content-encoding", "content-language", "content-location", "content-type")
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """What a script asks its browser for.
+
+    :ivar origin: the page's, as browsers send it; ``null`` for an opaque one.
+    :ivar url: the whole URL.
+    :ivar headers: those that the script sets, by their names in lower case; ``None`` for a value
+        that is not known.
+    :ivar credentials: the credentials mode is ``include``.
+    :ivar listener: an ``XMLHttpRequest`` listens to the progress of its upload.
+    """
+
+    origin: str
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str | None] = field(default_factory=dict)
+    credentials: bool = False
+    listener: bool = False
+
+
+def make_fetch(
+    origin: str, url: str, word: str = "GET", headers: Sequence[str] = ()
+) -> tuple[Fetch, list[str]]:
+    """Return what a script asks for, made from what people write as browsers make it.
+
+    :param word: the method.
+    :param headers: each as ``NAME`` or ``NAME: VALUE``.
+    :return: the fetch, and the names of the headers that browsers leave out.
+    :raises ValueError: no script can ask for this. The message repeats no header, since there may
+        be a token in it.
+    """
+    if origin != "null" and parse_origin(origin) is None:
+        near = re.match(r"[a-z][a-z0-9+.-]*://[^/?#]+", origin.lower())
+        advice = f"; write {near[0]}" if near and parse_origin(near[0]) else ""
+        raise ValueError(f"expected an origin, SCHEME://HOST[:PORT] or null{advice}")
+    if not is_token(word):
+        raise ValueError("expected a method")
+    given, forbidden = {}, []
+    for header in headers:
+        name, colon, value = (part.strip(" \t") for part in header.partition(":"))
+        if not is_token(name) or not re.fullmatch(r"[\t\x20-\x7e\x80-\xff]*", value):
+            raise ValueError("expected a header as NAME or as NAME: VALUE")
+        try:
+            given[request_header(name).lower()] = value if colon else None
+        except ValueError:
+            forbidden.append(name)
+    return Fetch(origin, quote(url, safe="%/:=&?~#+!$,;'@()*[]"), method(word), given), forbidden
+
+
+def origin_of(url: str) -> str:
+    """Return the origin of an ``http`` URL."""
+    parts = urlsplit(url.lower())
+    port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].removesuffix(port)}"
+
+
+def unsafe_names(fetch: Fetch) -> list[str]:
+    """Return the names of the headers that need a preflight: "CORS-unsafe request-header names"."""
+    return sorted(name for name, value in fetch.headers.items() if not _is_safelisted(name, value))
+
+
+def _is_safelisted(name: str, value: str | None) -> bool:
+    if name not in SAFELISTED_HEADERS:
+        return False
+    value = SAFELISTED_HEADERS[name] if value is None else value
+    if len(value) > _MAX_VALUE:
+        return False
+    if name == "range":
+        return bool(_RANGE.fullmatch(value))
+    if name.endswith("-language"):
+        return bool(_LANGUAGE.fullmatch(value))
+    if name == "content-type" and value.partition(";")[0].strip().lower() not in _FORM_TYPES:
+        return False
+    return not _UNSAFE.search(value)
+
+
+def preflight_reasons(fetch: Fetch) -> list[str]:
+    """Return why a preflight is needed, nothing if it is not: "main fetch"."""
+    why = []
+    if fetch.method not in _SAFELISTED_METHODS:
+        why.append(f"the method {fetch.method} is not safelisted")
+    if names := unsafe_names(fetch):
+        plural = len(names) > 1
+        what = f"the header{'s' * plural} {', '.join(names)} {'are' if plural else 'is'}"
+        why.append(f"{what} not safelisted")
+    if fetch.listener:
+        why.append("a script listens to the progress of the upload")
+    return why
+
+
+def preflight_failure(fetch: Fetch, origin: str, response: Response) -> str:
+    """Return what is wrong with the answer to a preflight, if anything: "CORS-preflight fetch"."""
+    if response.status_int not in _OK:
+        return f"the status is {response.status}"
+    if failure := cors_failure(fetch, origin, response):
+        return failure
+    methods = {*_SAFELISTED_METHODS, *_items(response, "Access-Control-Allow-Methods")}
+    if fetch.method not in methods and (fetch.credentials or ANY not in methods):
+        return f"Access-Control-Allow-Methods does not list {fetch.method}"
+    names = {name.lower() for name in _items(response, "Access-Control-Allow-Headers")}
+    any_name = ANY in names and not fetch.credentials
+    for name in unsafe_names(fetch):
+        # "CORS non-wildcard request-header name".
+        if name not in names and (not any_name or name == "authorization"):
+            return f"Access-Control-Allow-Headers does not list {name}"
+    return ""
+
+
+def cors_failure(fetch: Fetch, origin: str, response: Response) -> str:
+    """Return what is wrong with an answer, if anything: "CORS check".
+
+    :param origin: the value of ``Origin`` that was sent.
+    """
+    allowed = response.headers.getall("Access-Control-Allow-Origin")
+    if not allowed:
+        return "Access-Control-Allow-Origin is missing"
+    if allowed == [ANY] and not fetch.credentials:
+        return ""
+    if allowed != [origin]:
+        return f"Access-Control-Allow-Origin is {', '.join(allowed)}, not {origin}"
+    credentials = response.headers.getall("Access-Control-Allow-Credentials")
+    if fetch.credentials and credentials != ["true"]:
+        return "Access-Control-Allow-Credentials is not true"
+    return ""
+
+
+def sort_headers(fetch: Fetch, response: Response, *, cors: bool) -> tuple[list[str], list[str]]:
+    """Return the names of the headers that a script may read, and the names of the others.
+
+    :param cors: the answer is of another origin than the page.
+    """
+    exposed = {name.lower() for name in _items(response, "Access-Control-Expose-Headers")}
+    every = not cors or (ANY in exposed and not fetch.credentials)
+    exposed.update(_SAFELISTED_RESPONSE_HEADERS)
+    readable = [
+        name
+        for name in dict.fromkeys(response.headers)
+        if (every or name.lower() in exposed) and name.lower() not in _FORBIDDEN_RESPONSE_HEADERS
+    ]
+    return readable, [name for name in dict.fromkeys(response.headers) if name not in readable]
+
+
+def redirected(fetch: Fetch, response: Response) -> Fetch | None:
+    """Return what is fetched instead, ``None`` for no redirect: "HTTP-redirect fetch".
+
+    :raises ValueError: the answer's ``Location`` is no URL.
+    """
+    status, name = response.status_int, fetch.method
+    if status not in _REDIRECTS or "Location" not in response.headers:
+        return None
+    url = urljoin(fetch.url, response.headers["Location"])
+    dropped = set()
+    if origin_of(url) != origin_of(fetch.url):
+        dropped.add("authorization")
+    if (name == "POST" and status in _POST_TO_GET) or (
+        name not in ("GET", "HEAD") and status == _SEE_OTHER
+    ):
+        name = "GET"
+        dropped.update(_BODY_HEADERS)
+    headers = {key: value for key, value in fetch.headers.items() if key not in dropped}
+    return replace(fetch, url=url, method=name, headers=headers)
+
+
+def _items(response: Response, header: str) -> list[str]:
+    """Return the list in a header; one with a bad item in it is as good as none."""
+    items = [item.strip(" \t") for item in ",".join(response.headers.getall(header)).split(",")]
+    items = [item for item in items if item]
+    return items if all(map(is_token, items)) else []
