@@ -61,16 +61,18 @@ class Server(NamedTuple):
             return Answer(status, response.getheaders(), [response.read()])
 
 
-def program(name: str) -> str:
-    """Return the path of a program beside this interpreter.
+def program(name: str, path: str = os.path.dirname(sys.executable)) -> str:  # noqa: PTH120
+    """Return the path of a program, one beside this interpreter if nothing else is said.
 
     Without it the test is skipped; where ``CI`` is set, it fails.
+
+    :param path: where to look, as ``PATH`` has it.
     """
-    path = shutil.which(name, path=Path(sys.executable).parent)
-    if path is None:
+    found = shutil.which(name, path=path)
+    if found is None:
         missing = pytest.fail if os.environ.get("CI") else pytest.skip
         missing(f"{name} is not installed")
-    return path
+    return found
 
 
 @contextmanager
