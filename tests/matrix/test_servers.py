@@ -1,0 +1,29 @@
+"""Request ids under load, on every server."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.matrix.client import (
+    LOGS,
+    assert_every_id_in_its_place,
+    assert_one_access_record_each,
+    drive,
+    records,
+)
+from tests.matrix.servers import output, rows, running
+
+
+@pytest.mark.parametrize("command", rows())
+def test_each_of_many_requests_keeps_its_id_and_gets_one_record(command: str) -> None:
+    """No id is in another request's response or log line, nor in one outside of any request."""
+    with running(command) as server:
+        exchanges = drive(server, range(200))
+    assert_every_id_in_its_place(exchanges)
+    assert_one_access_record_each(exchanges)
+    # Loaded, outside of our filter, in a thread of its own, inside: all of it was looked at.
+    for log in LOGS:
+        assert {f"matrix.{log}.{place}" for place in ("load", "probe", "bare", "app")} <= {
+            each.logger for each in records(log)
+        }
+    assert "--- Logging error ---" not in output()
