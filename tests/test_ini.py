@@ -256,6 +256,21 @@ def hidden(place: str, text: str = "1", key: str = "cors_max_age") -> str:
             {
                 "test.ini": f"""
                 [DEFAULT]
+                age = 2
+                cors_max_age = %(age)s0
+                [filter:cors]
+                {USE}
+                cors_max_age = 1
+                """
+            },
+            {"age": "3"},
+            [hidden("{here}/test.ini [filter:cors]")],
+            id="interpolation in spite of the command line",
+        ),
+        pytest.param(
+            {
+                "test.ini": f"""
+                [DEFAULT]
                 cors_allowed = https://a.example
                 [filter-app:cors]
                 {USE}
@@ -549,6 +564,37 @@ def test_a_message_names_all_sections_that_may_be_meant(others: str, place: str)
     ini = write_ini(f"[filter:cors]\n{USE}\ncors_max_age = x\n{others}\n")
     assert lines_of(lambda: read_section(ini, "cors")) == [
         f"{ini} {place.format(ini=ini)} cors_max_age = 'x': {A_NUMBER}"
+    ]
+
+
+def test_a_message_names_the_section_although_the_file_has_changed() -> None:
+    """If no section has the very value, those with the option are named."""
+    ini = write_ini(f"[filter:cors]\n{USE}\ncors_max_age = %(missing)s\n")
+    assert lines_of(lambda: cors({"__file__": str(ini)}, cors_max_age="x")) == [
+        f"{ini} [filter:cors] cors_max_age = 'x': {A_NUMBER}"
+    ]
+
+
+@pytest.mark.parametrize(("section", "value"), [("here", "sub"), ("file", "sub/other.ini")])
+def test_here_and_file_are_those_of_the_file_they_stand_in(
+    section: str, value: str, tmp_path: Path
+) -> None:
+    """In a file that another one uses, they are not what the factory gets as global values."""
+    Path("sub").mkdir()
+    other = write_ini(
+        f"""
+        [filter:here]
+        {USE}
+        cors_max_age = %(here)s
+        [filter:file]
+        {USE}
+        cors_max_age = %(__file__)s
+        """,
+        "sub/other.ini",
+    )
+    ini = write_ini(f"[filter:cors]\nuse = config:sub/other.ini#{section}\n")
+    assert lines_of(lambda: read_section(ini, "cors")) == [
+        f"{other} [filter:{section}] cors_max_age = '{tmp_path / value}': {A_NUMBER}"
     ]
 
 

@@ -132,8 +132,10 @@ def test_every_value_remembers_its_own_source(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_section_wins_over_a_global_value_of_the_same_name() -> None:
     """A factory that gets both, as from ``use = config:``, takes the section's."""
-    [(settings, _)] = load([CORSSettings], {"cors_max_age": "1"}, {"cors_max_age": "2"})
-    assert settings.cors_max_age == 2
+    [(settings, sources)] = load([CORSSettings], {"cors_max_age": "1"}, {"cors_max_age": "2"})
+    assert (settings.cors_max_age, sources["cors_max_age"].level) == (2, "section")
+    [(settings, sources)] = load([CORSSettings], {"cors_max_age": "1"}, {})
+    assert (settings.cors_max_age, sources["cors_max_age"].level) == (1, "global_conf")
 
 
 def test_a_variable_is_not_looked_at_if_the_ini_sets_the_option(
