@@ -221,6 +221,7 @@ def test_an_accepted_preflight_has_these_headers_and_no_others(
             {}, {"Origin": "HTTPS://EXAMPLE.COM"}, "malformed origin", "cors_allowed", id="capitals"
         ),
         pytest.param({}, {"Origin": ""}, "malformed origin", "cors_allowed", id="origin, empty"),
+        pytest.param({}, {"Origin": "NULL"}, "malformed origin", "cors_allowed", id="NULL"),
         pytest.param(
             {}, {"Origin": ORIGIN + ":443"}, "malformed origin", "cors_allowed", id="default port"
         ),

@@ -467,6 +467,7 @@ def test_settings_log_nothing_by_themselves(caplog: pytest.LogCaptureFixture) ->
         pytest.param("*.github.io", "github.io", id="bare name"),
         pytest.param("https://*.windows.net", "windows.net", id="above a public suffix"),
         pytest.param("https://*.amazonaws.com", "amazonaws.com", id="above many"),
+        pytest.param("https://*.xn--stfold-9xa.no", "xn--stfold-9xa.no", id="IDN above one"),
     ],
 )
 def test_credentials_refuse_patterns_that_strangers_can_fall_under(entry: str, suffix: str) -> None:

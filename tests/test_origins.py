@@ -379,6 +379,11 @@ def test_what_has_only_one_meaning_is_normalized_with_a_warning(
         pytest.param("https://xn--ab-1ca.com", "expected Punycode", id="Punycode of a blank"),
         pytest.param("https://a..bücher", "IDNA", id="IDN, empty label"),
         pytest.param("https://bü_cher.example", "IDNA", id="IDN, underscore"),
+        pytest.param("https://evil.net\uff0f.example.com", "IDNA", id="IDN, full-width slash"),
+        pytest.param("https://evil.net\uff1f.example.com", "IDNA", id="IDN, full-width query"),
+        pytest.param("https://a\u2100.example.com", "IDNA", id="IDN, a/c as one character"),
+        pytest.param("https://\uff0a.example.com", "IDNA", id="IDN, full-width star"),
+        pytest.param("https://a\u200b..example.com", "IDNA", id="IDN, invisible label"),
         pytest.param("'https://example.com'", "no quotes", id="single quotes"),
         pytest.param('"https://example.com"', "no quotes", id="double quotes"),
         pytest.param("https://a.example;https://b.example", "commas or blanks", id="semicolon"),
@@ -696,7 +701,10 @@ def test_no_entry_allows_nothing() -> None:
 
 
 def test_equal_entries_count_once() -> None:
-    """An entry given twice, or in two spellings, is one entry."""
-    assert (
-        read("https://a.example", "HTTPS://a.example").origins == read("https://a.example").origins
-    )
+    """An entry given twice is read, reported and refused once; two spellings are one origin."""
+    twice = read("https://a.example", "HTTPS://a.example")
+    assert twice.origins == read("https://a.example").origins
+    assert read("*", "*").warnings == []
+    assert len(read("A.example", "A.example").warnings) == 1
+    assert len(read("a.example", "a.example").expansions) == 1
+    assert len(compile_origins(["null", "null"], OPEN).errors) == 1

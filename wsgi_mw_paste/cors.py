@@ -365,7 +365,7 @@ class CORSMiddleware:
         request: tuple[str, str, str],
         start_response: StartResponse,
     ) -> Iterable[bytes]:
-        why = ": ".join([reason.text, *(name[:_LOG_LIMIT] for name in names)])
+        why = f"{reason.text}: {names[0][:_LOG_LIMIT]}" if names else reason.text
         capped = [text[:_LOG_LIMIT] for text in request]
         self._logger.info("preflight refused, %s (Origin %r, method %r, headers %r)", why, *capped)
         status, headers, body = self._fixed_refusals.get(reason) or self._refusal(reason, why)

@@ -178,7 +178,7 @@ def compile_origins(entries: Iterable[str], policy: Policy) -> Reading:
     warnings: list[str] = []
     expansions: list[str] = []
     patterns: dict[Pattern, None] = {}
-    entries = tuple(entries)
+    entries = tuple(dict.fromkeys(entries))
     for entry in entries:
         try:
             for pattern in _patterns(entry, policy, warnings, expansions):
@@ -442,8 +442,7 @@ def _above_public_suffixes() -> dict[str, str]:
 
     above: dict[str, str] = {}
     for line in Path(PSLFILE).read_text("utf-8").splitlines():
-        # "!" marks names that are no suffixes after all.
-        if rule := re.match(r"(?!//|!)\S+", line):
+        if rule := re.match(r"(?!//)\S+", line):
             suffix = domain = rule[0].encode("idna").decode("ascii")
             while domain := domain.partition(".")[2]:
                 above[domain] = suffix
