@@ -337,6 +337,17 @@ def test_a_value_that_default_hides_is_an_error(
         ),
         pytest.param(
             f"""
+            [filter:cors]
+            {USE}
+            cors_max_age = 3
+            """,
+            {"cors_max_age": "3"},
+            "command line",
+            3,
+            id="the command line with the section's own value",
+        ),
+        pytest.param(
+            f"""
             [DEFAULT]
             cors_max_age = 2
             [filter:cors]
@@ -457,6 +468,7 @@ def test_a_hidden_value_behind_an_inline_name_is_found() -> None:
                 "Call:wsgi_mw_paste.factories:cors",
                 "config:%(here)s/other.ini#shared",
                 "config:other.ini#shared",
+                "config:.\\other.ini#shared",
             )
         ),
         pytest.param(

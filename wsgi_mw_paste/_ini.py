@@ -146,9 +146,7 @@ class _File:
         self._here = str(Path(path).parent)
         self.sections: dict[str, dict[str, str]] = {}
         self._variables: dict[str, str] = {}
-        self._parser = configparser.ConfigParser(
-            default_section="", interpolation=None, strict=False
-        )
+        self._parser = configparser.ConfigParser(default_section="", interpolation=None)
         # The recipe of configparser's own documentation, and what PasteDeploy does.
         self._parser.optionxform = str  # type: ignore[assignment, method-assign]
         try:
