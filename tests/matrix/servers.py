@@ -75,7 +75,7 @@ SERVERS = {
     "gunicorn-sync": Server(GUNICORN, _needs("gunicorn")),
     "gunicorn-gthread": Server(f"{GUNICORN} --threads 4", _needs("gunicorn")),
     "gunicorn-pserve": Server(f"{PSERVE} --server-name gunicorn", _needs("gunicorn")),
-    "gunicorn-gevent": Server(f"{GUNICORN} --worker-class gevent", _needs("gevent"), slow=True),
+    "gunicorn-gevent": Server(f"{GUNICORN} --worker-class gevent", _needs("gevent")),
     "cheroot": Server(
         f"{PSERVE} http_port=PORT --server-name cheroot", _needs("cheroot"), slow=True
     ),
