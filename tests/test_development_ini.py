@@ -88,13 +88,16 @@ def test_it_answers(mark: str) -> None:
     copy.write_text(re.sub(rf"(?m)^{mark}(?=\w+ =)", "", text), encoding="utf-8")
     answer = call(
         load_file(copy.absolute()),
-        make_environ(headers={"Origin": "http://localhost:6543", "X-Request-Id": "abc-123"}),
+        make_environ(
+            path="/json",
+            headers={"Origin": "http://localhost:6543", "X-Request-Id": "abc-123"},
+        ),
     )
     assert answer.status == "200 OK"
     assert_headers(
         answer,
         {
-            "Content-Type": "text/plain; charset=UTF-8",
+            "Content-Type": "application/json",
             "Content-Length": str(len(answer.body)),
             "Access-Control-Allow-Origin": "http://localhost:6543",
             "Access-Control-Expose-Headers": "X-Request-Id",

@@ -1,9 +1,10 @@
-"""The playground: harmless whatever it is sent, and started by an INI file only."""
+"""The playground's endpoints: harmless whatever they are sent, and started by an INI file only."""
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import socket
 from typing import TYPE_CHECKING, Any
 from wsgiref.validate import validator
@@ -12,7 +13,9 @@ import pytest
 
 from tests.ini import load_ini
 from tests.wsgi import Answer, call, make_environ
+from wsgi_mw_paste import playground
 from wsgi_mw_paste.playground import main
+from wsgi_mw_paste.playground.page import TRIED
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -40,11 +43,26 @@ def test_it_starts_from_an_ini_file_only() -> None:
         main({})
 
 
-def test_the_index_names_every_endpoint(app: WSGIApplication) -> None:
-    """Each path on the first page is there, and answers or raises as it says."""
-    text = send(app, "GET", "/").body.decode()
-    paths = [line.split()[0] for line in text.splitlines() if line.startswith("/")]
-    assert paths == ["/json", "/stream", "/raise", "/call"]
+def test_the_page_names_every_endpoint(app: WSGIApplication) -> None:
+    """Each of them has a button, and each button one of them."""
+    html = send(app, "GET", "/").body.decode()
+    buttons = re.findall(r'data-endpoint="(\w+)"', html)
+    assert sorted(buttons) == sorted(playground._ENDPOINTS)
+
+
+def test_the_page_offers_what_can_be_tried(app: WSGIApplication) -> None:
+    """The endpoints of the form are those that have a path of their own for each try."""
+    html = send(app, "GET", "/").body.decode()
+    assert tuple(re.findall(r'<option value="(\w+)">/\1,', html)) == TRIED
+    assert send(app, "GET", "/json/0123abcd").code == 200
+    assert send(app, "GET", "/json/0123abcde").code == 404
+
+
+def test_a_path_that_is_no_text_is_refused(app: WSGIApplication) -> None:
+    """A path that is not UTF-8 gets a 400 with the reason."""
+    answer = send(app, "GET", "/\xff")
+    assert answer.code == 400
+    assert json.loads(answer.body)["error"] == "expected a path in UTF-8"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])

@@ -1,22 +1,27 @@
 """A demonstration: the small Pyramid application that ``development.ini`` serves.
 
-Use it to see what the filters do to ordinary answers, streams and exceptions, and to ids handed on.
-It is no part of the package's interface and nothing to build on, so it starts only where an INI
-file asks for it. It keeps nothing, and reads no more than 1 kB of what it is sent.
+Use it to see what the filters do to ordinary answers, streams and exceptions, and to ids handed on;
+its page, at ``/``, lets a browser try them. It is no part of the package's interface and nothing to
+build on, so it starts only where an INI file asks for it. It keeps the last log lines in memory and
+nothing else, shows no secrets, and reads no more than 4 kB of what it is sent.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import time
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any, Final
 
 from pyramid.config import Configurator
+from pyramid.exceptions import URLDecodeError
 from pyramid.response import Response
 
 from wsgi_mw_paste.context import current_request_id, outgoing_headers
+from wsgi_mw_paste.playground.page import TRIED, Page
+from wsgi_mw_paste.playground.recorder import attach
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,6 +34,8 @@ _MAX_BODY: Final = 1024
 #: How long ``/call`` waits for its own server, in seconds. A server with one thread never answers.
 _TIMEOUT: Final = 5
 _CHUNKS: Final = 3
+#: How long the stream rests between two chunks, so that one can watch it, in seconds.
+_PAUSE: Final = 0.2
 
 
 def main(global_conf: Mapping[str, str], /, **settings: str) -> WSGIApplication:
@@ -42,20 +49,19 @@ def main(global_conf: Mapping[str, str], /, **settings: str) -> WSGIApplication:
             "the playground is a demonstration and starts from an INI file only:"
             " [app:playground] use = egg:wsgi_mw_paste#playground"
         )
+    attach()
+    page = Page(global_conf)
     with Configurator(settings=settings) as config:
-        config.add_route("index", "/")
-        config.add_view(_index, route_name="index")
-        for name, (view, _) in _ENDPOINTS.items():
+        for name, view in _ENDPOINTS.items():
             config.add_route(name, f"/{name}")
             config.add_view(view, route_name=name)
-        app: WSGIApplication = config.make_wsgi_app()
-    return app
-
-
-def _index(_: Request) -> Response:
-    lines = ["The playground of wsgi_mw_paste, a demonstration.", ""]
-    lines += [f"{'/' + name:9}{text}" for name, (_, text) in _ENDPOINTS.items()]
-    return Response("\n".join(lines) + "\n", content_type="text/plain", charset="UTF-8")
+        for name in TRIED:
+            config.add_route(f"{name}_try", f"/{name}/{{number:[0-9a-f]{{8}}}}")
+            config.add_view(_ENDPOINTS[name], route_name=f"{name}_try")
+        config.add_exception_view(_undecodable, context=URLDecodeError)
+        page.add_to(config)
+        page.app = config.make_wsgi_app()
+    return page.app
 
 
 def _json(request: Request) -> Response:
@@ -73,6 +79,7 @@ def _json(request: Request) -> Response:
 def _stream(_: Request) -> Response:
     def chunks() -> Iterator[bytes]:
         for number in range(1, _CHUNKS + 1):
+            time.sleep(_PAUSE if number > 1 else 0)
             _logger().info("sending chunk %d of %d", number, _CHUNKS)
             yield f"chunk {number} of {_CHUNKS}, request {current_request_id()}\n".encode()
 
@@ -105,13 +112,12 @@ def _call(request: Request) -> Response:
     return _answer(200, sent=headers, status=response.status, received=received)
 
 
+def _undecodable(_: Request) -> Response:
+    return _answer(400, error="expected a path in UTF-8")
+
+
 #: The endpoints by their paths.
-_ENDPOINTS: Final = {
-    "json": (_json, "answers in JSON; POST or PUT some to it, and it comes back"),
-    "stream": (_stream, "sends its body in chunks, with a log line for each"),
-    "raise": (_raise, "raises an exception"),
-    "call": (_call, "calls /json under the id of this request, and shows what came"),
-}
+_ENDPOINTS: Final = {"json": _json, "stream": _stream, "raise": _raise, "call": _call}
 
 
 def _answer(code: int, /, **values: Any) -> Response:

@@ -1,0 +1,270 @@
+"""The page of the playground, and what it asks its server.
+
+The server has two names, ``localhost`` and ``127.0.0.1``, and so two origins: opened by one, the
+page sends its requests to the other. What it asks about itself, it asks the origin that it was
+opened at; no page of another origin gets an answer to that, whatever the INI file allows.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+from dataclasses import replace
+from io import StringIO
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pyramid.response import Response
+
+from wsgi_mw_paste._deployment import build, read
+from wsgi_mw_paste._explain import explain
+from wsgi_mw_paste._fetch import make_fetch
+from wsgi_mw_paste._loader import DeploymentError
+from wsgi_mw_paste._output import Terminal, write_explanation
+from wsgi_mw_paste.playground.recorder import playing, recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from _typeshed.wsgi import WSGIApplication
+    from pyramid.config import Configurator
+    from pyramid.request import Request
+
+    from wsgi_mw_paste._deployment import Node
+    from wsgi_mw_paste._explain import Explanation
+
+    View = Callable[[Request], Response]
+
+_OTHER_NAME: Final = {"localhost": "127.0.0.1", "127.0.0.1": "localhost"}
+#: The endpoints that the page sends requests to across origins. Not ``call``: explain would make it
+#: send one that is real.
+TRIED: Final = ("json", "stream", "raise")
+#: The longest question, in bytes.
+_MAX_QUESTION: Final = 4096
+_STATIC: Final = Path(__file__).with_name("static")
+_TYPES: Final = {
+    "icon.svg": "image/svg+xml",
+    "page.css": "text/css",
+    "page.html": "text/html",
+    "page.js": "text/javascript",
+}
+#: Nothing from anywhere else, nothing inline; the policy's last item is added for each request.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script';"
+    " connect-src 'self'"
+)
+
+
+class Page:
+    """The views of the page.
+
+    :param global_conf: PasteDeploy's; it names the file.
+    :ivar app: the playground itself, for the far end of the filters that explain asks.
+    """
+
+    app: WSGIApplication
+
+    def __init__(self, global_conf: Mapping[str, str]) -> None:
+        self._file = global_conf["__file__"]
+        self._node: Node | DeploymentError
+        # Now, while the file is what the server starts from.
+        try:
+            self._node = read(self._file, variables=global_conf)
+            self._nodes = _as_json(self._node)
+        except DeploymentError as error:
+            # An application that is not called main may work all the same.
+            self._node = error
+
+    def add_to(self, config: Configurator) -> None:
+        """Add the routes and the views."""
+        self._add(config, "page", "/", _with_policy(_static("page.html")))
+        for name in ("icon.svg", "page.css", "page.js"):
+            self._add(config, name, f"/{name}", _static(name))
+        self._add(config, "explain", "/explain", _for_the_page(self._explain), "POST")
+        self._add(config, "options", "/options", _for_the_page(self._options))
+        self._add(config, "requests", "/requests", _for_the_page(_requests))
+
+    def _add(
+        self, config: Configurator, name: str, path: str, view: View, method: str = "GET"
+    ) -> None:
+        config.add_route(name, path)
+        config.add_view(_answering(view), route_name=name, request_method=method)
+
+    def _explain(self, request: Request) -> Response:
+        """Say what a browser would do with a request of the page's, and where to send that."""
+        here, other = _origins(request)
+        question = request.body_file.read(_MAX_QUESTION + 1)
+        endpoint, method, headers, credentials = _parse(question)
+        # Browsers keep answers to preflights by URL, and log records tell no query from another:
+        # with a path of its own each try is like the first, and is found again.
+        path = request.route_path(f"{endpoint}_try", number=os.urandom(4).hex())
+        fetch, left_out = make_fetch(here, other + path, method, headers)
+        with playing():
+            explanation = explain(self._filtered, replace(fetch, credentials=credentials))
+        return _json(left_out=left_out, **_explanation_as_json(explanation))
+
+    def _options(self, _: Request) -> Response:
+        """List what is in force."""
+        self._deployed()
+        return _json(file=self._file, nodes=self._nodes)
+
+    def _deployed(self) -> Node:
+        if isinstance(self._node, DeploymentError):
+            raise self._node
+        return self._node
+
+    @functools.cached_property
+    def _filtered(self) -> WSGIApplication:
+        # Not at start: the server's own filters come first, with what they have to say.
+        return build(self._deployed(), lambda _: self.app)
+
+
+def _answering(view: View) -> View:
+    """Return a view that answers what is wrong with the request in plain words."""
+
+    def answering(request: Request) -> Response:
+        try:
+            response = view(request)
+        except ValueError as error:
+            response = _text(400, f"{error}\n")
+        except DeploymentError as error:
+            response = _text(500, f"{error}\n")
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return answering
+
+
+def _for_the_page(view: View) -> View:
+    """Return a view for scripts of the page's own origin, and for clients that are no browser."""
+
+    def checked(request: Request) -> Response:
+        _origins(request)
+        if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+            raise ValueError("expected a request of the page itself")
+        return view(request)
+
+    return checked
+
+
+def _origins(request: Request) -> tuple[str, str]:
+    """Return the origin that the request was sent to, and the server's other one.
+
+    :raises ValueError: it was sent to some other name; a stranger's may lead here as well.
+    """
+    match = re.fullmatch(r"(localhost|127\.0\.0\.1)(:[0-9]{1,5})?", request.host)
+    if match is None:
+        port = request.environ["SERVER_PORT"]
+        raise ValueError(
+            f"expected http://localhost:{port} or http://127.0.0.1:{port}:"
+            " the page is about these two names of one server"
+        )
+    port = match[2] or ""
+    here, other = (f"{request.scheme}://{name}{port}" for name in (match[1], _OTHER_NAME[match[1]]))
+    return here, other
+
+
+def _static(name: str) -> View:
+    """Return a view that answers with a file of the page's."""
+    body = (_STATIC / name).read_bytes()
+    return lambda _: Response(body, content_type=_TYPES[name], charset="UTF-8")
+
+
+def _with_policy(view: View) -> View:
+    """Return a view whose answer may load and ask what the page needs, and nothing else."""
+
+    def limited(request: Request) -> Response:
+        _, other = _origins(request)
+        response = view(request)
+        response.headers["Content-Security-Policy"] = f"{_POLICY} {other}"
+        return response
+
+    return limited
+
+
+def _requests(request: Request) -> Response:
+    """List the log lines after the one with a number."""
+    after = request.GET.get("after", "0")
+    if not re.fullmatch("[0-9]{1,15}", after):
+        raise ValueError("expected after=NUMBER")
+    return _json(lines=recorder().after(int(after)))
+
+
+def _parse(question: bytes) -> tuple[str, str, list[str], bool]:
+    """Return what is asked about: endpoint, method, headers, credentials."""
+    if len(question) > _MAX_QUESTION:
+        raise ValueError(f"expected at most {_MAX_QUESTION} bytes of JSON")
+    try:
+        match json.loads(question):
+            case {
+                "endpoint": str(endpoint),
+                "method": str(method),
+                "headers": [*headers],
+                "credentials": bool(credentials),
+            } if endpoint in TRIED and all(isinstance(h, str) and ":" in h for h in headers):
+                return endpoint, method, headers, credentials
+    except (RecursionError, ValueError):
+        pass
+    raise ValueError(
+        f"expected JSON with endpoint ({', '.join(TRIED)}), method, headers (NAME: VALUE each) and"
+        " credentials (true or false)"
+    )
+
+
+def _explanation_as_json(explanation: Explanation) -> dict[str, Any]:
+    """Return what the page compares with what its browser does."""
+    text = StringIO()
+    write_explanation(Terminal(text), explanation)
+    refusal = explanation.refusal
+    return {
+        "url": explanation.fetch.url,
+        "method": explanation.fetch.method,
+        "steps": [
+            {"why": step.why, "status": step.exchange.response.status_int, "failure": step.failure}
+            for step in explanation.steps
+        ],
+        "readable": explanation.readable,
+        "hidden": explanation.hidden,
+        "allowed": refusal is None,
+        "verdict": explanation.verdict,
+        "text": text.getvalue(),
+    }
+
+
+def _as_json(node: Node) -> list[dict[str, Any]]:
+    """Return what a request passes, with the options in force; the outermost comes first."""
+    return [
+        {
+            "name": each.name,
+            "what": f"our filter {each.kind}" if each.kind else each.role,
+            "place": str(each.place),
+            "options": [
+                {
+                    "option": value.option,
+                    "text": value.text,
+                    # Its key only if that says more than the option's name.
+                    "place": str(
+                        value.place._replace(key="")
+                        if value.place.key.lower() == value.option
+                        else value.place
+                    ),
+                    "is_default": value.place.level == "default",
+                }
+                for value in each.values()
+            ],
+        }
+        for each in dict.fromkeys(chain.from_iterable(node.routes()))
+    ]
+
+
+def _json(**values: Any) -> Response:
+    return Response(json.dumps(values), content_type="application/json", charset="UTF-8")
+
+
+def _text(code: int, text: str) -> Response:
+    return Response(text, status=code, content_type="text/plain", charset="UTF-8")
