@@ -560,6 +560,25 @@ def test_the_application_is_not_called() -> None:
             id="circle",
         ),
         pytest.param(
+            "[pipeline:main]\npipeline =",
+            "test.ini:1 [pipeline:main]: expected the names of filters, and last the one of an"
+            " application",
+            id="empty-pipeline",
+        ),
+        pytest.param(
+            "[pipeline:main]\npipeline = call:wsgi_mw_paste.factories:cors hello",
+            "test.ini:2 [pipeline:main] pipeline: PasteDeploy needs a section for"
+            " call:wsgi_mw_paste.factories:cors; write use = call:wsgi_mw_paste.factories:cors in"
+            " one",
+            id="inline-call",
+        ),
+        pytest.param(
+            "[app:main]\nuse = hello\nfilter-with = cors\n[filter:cors]\nuse = nosuch",
+            "test.ini:4 [filter:cors]: No section 'nosuch' (prefixed by 'filter') found in"
+            " config {path}",
+            id="filter-with",
+        ),
+        pytest.param(
             "[pipeline:main]\npipeline = hello\nfilter-with = cors" + OURS,
             "test.ini:3 [pipeline:main] filter-with: PasteDeploy cannot put a filter around this,"
             " every request would fail; name the filter in a pipeline",
@@ -586,6 +605,13 @@ def test_the_failing_filter_with_is_a_fact() -> None:
     app = loadapp(f"config:{path}")
     with pytest.raises(TypeError, match="composed"):
         call(app)
+
+
+def test_the_failing_inline_call_is_a_fact() -> None:
+    """PasteDeploy does not know what a ``call:`` without a section is."""
+    path = write_ini("[pipeline:main]\npipeline = call:wsgi_mw_paste.factories:cors hello")
+    with pytest.raises(AssertionError, match="Protocol None"):
+        loadapp(f"config:{path}")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ from wsgi_mw_paste.settings import options, reference
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.wsgi import Middleware
+
 COMMAND = [sys.executable, "-m", "wsgi_mw_paste"]
 ORIGIN = "https://app.example.com"
 EXPLAIN = ["explain", "test.ini", "--origin", ORIGIN]
@@ -35,6 +37,12 @@ OK = """
     use = egg:wsgi_mw_paste#cors
     cors_allowed = https://app.example.com
     """
+
+
+def make_loud(global_conf: dict[str, str], /) -> Middleware:
+    """Print, and return a filter that does nothing; a ``paste.filter_factory``."""
+    sys.stdout.write("hello\n")
+    return lambda app: app
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -138,6 +146,30 @@ Notes
 1 error, 0 warnings
 """
     )
+
+
+def test_check_shortens_long_values(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a thousand origins, a line has the first few and the length."""
+    origins = [f"https://a{number}.example" for number in range(1000)]
+    write_ini("[pipeline:main]\npipeline = egg:wsgi_mw_paste#cors hello\n")
+    assert run(["check", "test.ini", f"cors_allowed={','.join(origins)}"]) == 0
+    text = ", ".join(origins)
+    assert f"  {text[:500]}... ({len(text)} characters)\n" in capsys.readouterr().out
+
+
+def test_what_a_filter_prints_is_not_part_of_the_output(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON on stdout stays JSON when a factory prints."""
+    write_ini("""
+        [pipeline:main]
+        pipeline = loud hello
+
+        [filter:loud]
+        paste.filter_factory = tests.test_command:make_loud
+        """)
+    assert run(["check", "test.ini", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["pipeline"]["name"] == "loud"
+    assert err == "hello\n"
 
 
 def test_check_prints_json(capsys: pytest.CaptureFixture[str]) -> None:

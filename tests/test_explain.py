@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -11,7 +12,12 @@ import pytest
 from webob import Request, Response
 from webob.dec import wsgify
 
+from tests.browser.engines import ENGINES, search_path
+from tests.browser.site import HERE as BROWSER_FILES
+from tests.browser.table import ROWS, Row
+from tests.browser.test_browsers import pay_visit
 from tests.ini import write_ini
+from tests.servers import program
 from wsgi_mw_paste._deployment import build, make_real, read
 from wsgi_mw_paste._explain import Explanation, explain
 from wsgi_mw_paste._fetch import Fetch, make_fetch, preflight_reasons, unsafe_names
@@ -64,7 +70,7 @@ def application(request: Request) -> Response:
         response.status = int(rest)
     if kind == "redirect":
         response.status = int(rest)
-        response.headers["Location"] = request.query_string
+        response.headers["Location"] = request.query_string + "#here"
     return response
 
 
@@ -118,8 +124,7 @@ def explained(
     """Write an INI file and ask about one request to its real application."""
     write_ini(dedent(text) + APP)
     fetch, _ = make_fetch(origin, API + path, method, headers)
-    fetch = Fetch(fetch.origin, fetch.url, fetch.method, fetch.headers, **more)
-    return explain(build(read("test.ini"), make_real), fetch, served)
+    return explain(build(read("test.ini"), make_real), replace(fetch, **more), served)
 
 
 def sent(explanation: Explanation) -> list[str]:
@@ -606,6 +611,15 @@ def test_a_redirect_on_the_server_is_followed(status: int, method: str, after: s
     assert "Authorization" in last
 
 
+def test_a_url_is_sent_as_browsers_encode_it() -> None:
+    """Other letters than ASCII's are percent-encoded, and a fragment is not sent."""
+    found = explained(PIPELINE, path="/redirect/302?/\xe9?%C3%A9#here")
+    assert [step.exchange.request.url for step in found.steps] == [
+        f"{API}/redirect/302?/%C3%A9?%C3%A9",
+        f"{API}/%C3%A9?%C3%A9",
+    ]
+
+
 def test_a_redirect_without_location_is_an_answer() -> None:
     """Fetch, "location URL": without ``Location`` the 302 itself goes to the script."""
     assert sent(explained(PIPELINE, path="/status/302")) == [f"GET /status/302 {ORIGIN}"]
@@ -648,3 +662,70 @@ def test_a_redirect_may_be_the_end(location: str, origins: list[str], verdict: s
     found = explained(PIPELINE, "Authorization", path=f"/redirect/302?{location}", served=served)
     assert [line for line in sent(found) if "OPTIONS" not in line][1:] == origins
     assert found.verdict == verdict
+
+
+# Beside a real browser.
+
+
+#: The four origins of the browsers' site; no port has to be open.
+SITE = {
+    "page": "http://127.0.0.1:8001",
+    "other": "http://localhost:8001",
+    "api": "http://127.0.0.1:8002",
+    "third": "http://localhost:8002",
+}
+#: What waitress adds to every answer.
+SERVER_HEADERS = {"date", "server"}
+
+
+def played(row: Row) -> tuple[list[str], list[tuple[int, set[str]]]]:
+    """Return what ``explain`` sends for a row of the browsers' table, and what the script gets."""
+    app = build(read(str(BROWSER_FILES / "site.ini"), variables=SITE), make_real)
+    origin = "null" if row.frame == "sandbox" else (row.frame or "{page}").format(**SITE)
+    names = {url: name for name, url in SITE.items()}
+    requests, outcomes = [], []
+    for step in row.steps:
+        url = step["url"].format(**SITE)
+        url += f"{'&' if '?' in url else '?'}row={row.id}"
+        headers = [f"{name}: {value}" for name, value in step.get("headers", {}).items()]
+        fetch, _ = make_fetch(origin, url, step["method"], headers)
+        fetch = replace(
+            fetch,
+            credentials=step.get("credentials") == "include",
+            listener="upload" in step,
+        )
+        found = explain(app, fetch, SITE.values())
+        for request in (each.exchange.request for each in found.steps):
+            sender = request.headers.get("Origin", "-")
+            noted = " +Authorization" * ("Authorization" in request.headers)
+            requests.append(f"{request.method} {names.get(sender, sender)}{noted}")
+        status = 0 if found.refusal else found.steps[-1].exchange.response.status_int
+        outcomes.append((status, {name.lower() for name in found.readable}))
+    return requests, outcomes
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS])
+def test_explain_does_as_the_table_of_the_browsers_says(row: Row) -> None:
+    """What the standard asks for, row by row; neither caches nor cookies are ``explain``'s."""
+    requests, outcomes = played(row)
+    expected = row.expected.status, set(row.expected.readable - SERVER_HEADERS)
+    assert outcomes == [expected] * len(row.steps)
+    sent = row.expected.sent.replace(" +Cookie", "").replace(" +If-None-Match", "").split(", ")
+    assert [each for each in requests if each not in sent] == []
+    assert len(row.steps) > 1 or requests == sent
+
+
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, id=row.id) for row in ROWS if "chromium" not in row.but]
+)
+def test_explain_agrees_with_chromium(row: Row) -> None:
+    """A real script gets the same answers, or none, and reads the same headers.
+
+    Left out is the row in which Chromium has yet to follow the standard.
+    """
+    for name in ENGINES["chromium"].programs:
+        program(name, search_path())
+    visit = pay_visit("chromium")
+    assert row.id in visit.outcomes, visit.printed
+    got = [(each["status"], {*each["headers"]}) for each in visit.outcomes[row.id]]
+    assert [(status, names - SERVER_HEADERS) for status, names in got] == played(row)[1]

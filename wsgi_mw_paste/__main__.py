@@ -136,7 +136,8 @@ def _add_file(command: argparse.ArgumentParser) -> None:
 
 
 def _check(given: argparse.Namespace) -> int:
-    report = check(given.file, given.name, given.variables)
+    with _quiet():
+        report = check(given.file, given.name, given.variables)
     if given.json:
         sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n")
     elif report.node is None:
@@ -189,11 +190,15 @@ def _fail(*reasons: object) -> int:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep our records off stderr, to which Python writes what nobody handles."""
+    """Keep what is not ours off stdout, and our records off stderr.
+
+    Python writes the records there that nobody handles.
+    """
     logger, handler = logging.getLogger("wsgi_mw_paste"), logging.NullHandler()
     logger.addHandler(handler)
     try:
-        yield
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
     finally:
         logger.removeHandler(handler)
 

@@ -272,7 +272,16 @@ def _filters(context: Any, mention: Place) -> list[tuple[Any, Sequence[Section],
     if context.object_type is FILTER_WITH:
         outer = _filters(context.filter_context, place_in(context.section, "filter-with"))
         return [*outer, *_filters(context.next_context, mention)]
+    _check_protocol(context, mention)
     return [(context, context.sections, mention)]
+
+
+def _check_protocol(context: Any, mention: Place) -> None:
+    if context.protocol is None:
+        message = (
+            f"PasteDeploy needs a section for {context.spec}; write use = {context.spec} in one"
+        )
+        raise DeploymentError(mention, message)
 
 
 def _wrapped(filters: Sequence[tuple[Any, Sequence[Section], Place]], inner: Node) -> Node:

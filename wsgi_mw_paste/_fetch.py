@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
 from wsgi_mw_paste.origins import ANY, parse_origin
 from wsgi_mw_paste.values import is_token, method, request_header
@@ -98,7 +98,12 @@ def make_fetch(
             given[request_header(name).lower()] = value if colon else None
         except ValueError:
             forbidden.append(name)
-    return Fetch(origin, quote(url, safe="%/:=&?~#+!$,;'@()*[]"), method(word), given), forbidden
+    return Fetch(origin, _encoded(url), method(word), given), forbidden
+
+
+def _encoded(url: str) -> str:
+    """Return a URL as it is sent: in ASCII, and without a fragment."""
+    return urldefrag(quote(url, safe="%/:=&?~#+!$,;'@()*[]"))[0]
 
 
 def origin_of(url: str) -> str:
@@ -202,7 +207,7 @@ def redirected(fetch: Fetch, response: Response) -> Fetch | None:
     status, name = response.status_int, fetch.method
     if status not in _REDIRECTS or "Location" not in response.headers:
         return None
-    url = urljoin(fetch.url, response.headers["Location"])
+    url = _encoded(urljoin(fetch.url, response.headers["Location"]))
     dropped = set()
     if origin_of(url) != origin_of(fetch.url):
         dropped.add("authorization")

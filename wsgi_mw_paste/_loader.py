@@ -92,12 +92,31 @@ def _open(path: str, variables: Mapping[str, str] | None) -> _Loader:
 
 
 def _explained(error: Exception, place: Place) -> DeploymentError:
-    """Return the error in one line, without values of the file: one may be a secret."""
+    """Return the error in one line."""
+    match error:
+        case configparser.Error():
+            return _ill_formed(error, place)
+        case UnicodeDecodeError():
+            message = f"expected text in {error.encoding}"
+        case RecursionError():
+            message = "the sections use each other in a circle"
+        case importlib.metadata.PackageNotFoundError():
+            message = f"no distribution {error.name} is installed"
+        case IndexError() if place.section.startswith("pipeline:"):
+            message = "expected the names of filters, and last the one of an application"
+        case OSError() if error.filename == place.file:
+            message = str(error.strerror)
+        case _:
+            text = " ".join(str(error).split())[:_MESSAGE_LIMIT]
+            # What PasteDeploy itself says is a sentence.
+            message = text if type(error) is LookupError else f"{type(error).__name__}: {text}"
+    return DeploymentError(place, message)
+
+
+def _ill_formed(error: configparser.Error, place: Place) -> DeploymentError:
+    """Return an error of the parser's without the text that it repeats: it may be a secret."""
     file = str(getattr(error, "source", place.file))
     match error:
-        case configparser.InterpolationError():
-            place = place_in(Section(place.file, error.section), error.option)
-            message = "expected %(NAME)s for a NAME of this section or of [DEFAULT], %% for a %"
         case configparser.MissingSectionHeaderError():
             place = Place("section", file, line=error.lineno)
             message = "expected a [section] before the first key"
@@ -110,16 +129,8 @@ def _explained(error: Exception, place: Place) -> DeploymentError:
         case configparser.DuplicateOptionError():
             place = Place("section", file, error.section, error.option, error.lineno)
             message = "the key is there twice; keep one"
-        case UnicodeDecodeError():
-            message = f"expected text in {error.encoding}"
-        case RecursionError():
-            message = "the sections use each other in a circle"
-        case importlib.metadata.PackageNotFoundError():
-            message = f"no distribution {error.name} is installed"
-        case OSError() if error.filename == place.file:
-            message = str(error.strerror)
         case _:
-            text = " ".join(str(error).split())[:_MESSAGE_LIMIT]
-            # What PasteDeploy itself says is a sentence.
-            message = text if type(error) is LookupError else f"{type(error).__name__}: {text}"
+            section = getattr(error, "section", place.section)
+            place = place_in(Section(place.file, section), getattr(error, "option", ""))
+            message = "expected %(NAME)s for a NAME of this section or of [DEFAULT], %% for a %"
     return DeploymentError(place, message)

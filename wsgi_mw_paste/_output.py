@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _COLOURS: Final = {"": 0, "bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}
 _LEVELS: Final = (("error", "red"), ("warning", "yellow"), ("note", "bold"))
+#: How much of a value a line has, in characters; --json has all of it.
+_VALUE_LIMIT: Final = 500
 #: The headers whose values are shown; the others may be secrets.
 _SHOWN_REQUEST_HEADERS: Final = ("origin", *SAFELISTED_HEADERS)
 _SHOWN_RESPONSE_HEADERS: Final = ("location", "vary")
@@ -77,7 +79,10 @@ def _write_node(out: Terminal, node: Node, indent: str) -> None:
     names = max((len(each.option) for each in found), default=0)
     width = max(map(len, places), default=0)
     for each, place in zip(found, places, strict=True):
-        line = f"{indent}  {each.option:{names}}  {place:{width}}  {each.text or '(empty)'}"
+        text = each.text or "(empty)"
+        if len(text) > _VALUE_LIMIT:
+            text = f"{text[:_VALUE_LIMIT]}... ({len(text)} characters)"
+        line = f"{indent}  {each.option:{names}}  {place:{width}}  {text}"
         out.write(line, "dim" if each.place.level == "default" else "")
     for key, inner in node.inner.items():
         if key:
