@@ -573,6 +573,12 @@ def test_the_application_is_not_called() -> None:
             id="inline-call",
         ),
         pytest.param(
+            "[pipeline:main]\npipeline = egg:wsgi_mw_paste#cors call:tests.ini:make_hello",
+            "test.ini:2 [pipeline:main] pipeline: PasteDeploy needs a section for"
+            " call:tests.ini:make_hello; write use = call:tests.ini:make_hello in one",
+            id="inline-call-application",
+        ),
+        pytest.param(
             "[app:main]\nuse = hello\nfilter-with = cors\n[filter:cors]\nuse = nosuch",
             "test.ini:4 [filter:cors]: No section 'nosuch' (prefixed by 'filter') found in"
             " config {path}",

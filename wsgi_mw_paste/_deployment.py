@@ -261,10 +261,10 @@ def _application(context: Any, mention: Place) -> Node:
             )
         app = _application(context.next_context, mention)
         return _wrapped(_filters(context.filter_context, name), app)
-    inners = _composed(context) if "composit" in context.protocol else {}
-    return Node(
-        "composite" if inners else "application", context, context.sections, mention, inners
-    )
+    _check_protocol(context, mention)
+    inner = _composed(context) if "composit" in context.protocol else {}
+    role = "composite" if inner else "application"
+    return Node(role, context, context.sections, mention, inner)
 
 
 def _filters(context: Any, mention: Place) -> list[tuple[Any, Sequence[Section], Place]]:

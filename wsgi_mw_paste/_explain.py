@@ -201,10 +201,9 @@ def _change(node: Node, option: str, reason: str, item: str) -> Refusal:
     if node.place_of(option).level != "default":
         return Refusal(reason, f"add {item} to {option}", node.place_of(option))
     # A line of its own takes the place of the default, so it has to repeat it.
-    default = next(iter(each.text for each in node.values() if each.option == option))
-    return Refusal(
-        reason, f"write {option} = {', '.join(filter(None, [default, item]))}", node.place
-    )
+    default = next(each.text for each in node.values() if each.option == option)
+    text = f"{default}, {item}" if default else item
+    return Refusal(reason, f"write {option} = {text}", node.place)
 
 
 def _place(node: Node, option: str) -> Place:
