@@ -400,10 +400,13 @@ def test_a_value_that_default_hides_is_an_error(
             f"""
             [DEFAULT]
             age = 3
-            cors_allow_methods = GET
+            cors_max_age = 2
             [filter:cors]
             {USE}
             get cors_max_age = age
+            [filter:other]
+            {USE}
+            cors_max_age = 1
             """,
             {},
             "section",

@@ -518,6 +518,9 @@ def test_a_long_value_is_cut_in_the_message() -> None:
         cors({}, cors_max_age="9" * 201)
     assert str(caught.value) == f"1 problem:\nlocal_conf cors_max_age = '{'9' * 200}…': {A_NUMBER}"
     assert caught.value.problems[0].text == "9" * 201
+    assert lines_of(lambda: cors({}, cors_max_age="9" * 200)) == [
+        f"local_conf cors_max_age = '{'9' * 200}': {A_NUMBER}"
+    ]
 
 
 def test_control_characters_in_a_value_are_escaped() -> None:

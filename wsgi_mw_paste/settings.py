@@ -135,7 +135,7 @@ class Settings:
 
     #: The names of the options that somebody set, even to their default; after
     #: :func:`dataclasses.replace` all of them.
-    given: frozenset[str] = dataclasses.field(init=False, repr=False, compare=False)
+    given: frozenset[str] = dataclasses.field(init=False, compare=False)
 
     def __new__(cls, **given: object) -> Self:
         """Remember what was given: a default that nobody chose may deserve a word."""
@@ -373,8 +373,7 @@ class _Environment:
             reason = f"given again as {self._source(each.variable)}; keep one"
             raise ConfigurationError([Problem(each.name, None, str(source), reason)])
         try:
-            if not file:
-                raise ValueError("empty")  # noqa: TRY301 -- the same answer as for a missing file
+            # An empty path is none to environs: to it the variable is not set, another ValueError.
             return self._read(FileAwareEnv(strip_whitespace=True)).str(each.variable), source
         except (OSError, ValueError):
             # The secret itself, put there by mistake, is not to be shown: a path looks different.
