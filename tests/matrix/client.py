@@ -16,8 +16,6 @@ from tests.matrix.servers import PATIENCE
 if TYPE_CHECKING:
     from tests.matrix.servers import Running
 
-#: Requests at the same time.
-CLIENTS = 20
 LOGS = ("formatted", "filtered", "queued")
 #: The ids that the clients send, and those that are generated.
 ID = r"id-[0-9]{4}|[0-9a-f]{32}"
@@ -99,10 +97,10 @@ class Record(NamedTuple):
         )
 
 
-def drive(server: Running, numbers: range) -> list[Exchange]:
+def drive(server: Running, numbers: range, clients: int = 20) -> list[Exchange]:
     """Send one request for each number, of all kinds in turn, and wait for their records."""
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        exchanges = list(clients.map(lambda number: _request(server.port, number), numbers))
+    with ThreadPoolExecutor(clients) as pool:
+        exchanges = list(pool.map(lambda number: _request(server.port, number), numbers))
     server.wait_for(
         lambda: all(_text(log).count(" wsgi_mw_paste.access ") >= numbers.stop for log in LOGS)
     )

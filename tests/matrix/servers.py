@@ -42,11 +42,13 @@ class Server(NamedTuple):
         port where the server cannot choose one itself.
     :ivar needs: what has to be installed and is not; empty if nothing is missing.
     :ivar slow: ``make test`` does not install it, ``make test-all`` does.
+    :ivar clients: how many requests it gets at the same time.
     """
 
     command: str
     needs: str = ""
     slow: bool = False
+    clients: int = 20
 
 
 def _needs(module: str) -> str:
@@ -71,7 +73,8 @@ APACHE = f"apache2 -D FOREGROUND -d . -f {HERE}/apache.conf -c 'Listen 127.0.0.1
 
 SERVERS = {
     "waitress": Server(PSERVE, _needs("waitress")),
-    "wsgiref": Server(f"{PSERVE} http_port=PORT --server-name wsgiref"),
+    # One request after the other, and five more may wait; others the system may leave for long.
+    "wsgiref": Server(f"{PSERVE} http_port=PORT --server-name wsgiref", clients=5),
     "gunicorn-sync": Server(GUNICORN, _needs("gunicorn")),
     "gunicorn-gthread": Server(f"{GUNICORN} --threads 4", _needs("gunicorn")),
     "gunicorn-pserve": Server(f"{PSERVE} --server-name gunicorn", _needs("gunicorn")),
@@ -92,13 +95,13 @@ SERVERS = {
 
 
 def rows(names: Collection[str] = SERVERS) -> list[object]:
-    """Return commands as the parameters of a test.
+    """Return servers as the parameters of a test.
 
     What is missing skips; but in CI, nothing that ``make test`` installs may be missing.
     """
     return [
         pytest.param(
-            server.command,
+            server,
             id=name,
             marks=[
                 pytest.mark.skipif(

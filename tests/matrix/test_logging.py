@@ -14,13 +14,13 @@ from tests.matrix.client import (
     drive,
     records,
 )
-from tests.matrix.servers import GUNICORN, SERVERS, output, rows, running
+from tests.matrix.servers import GUNICORN, SERVERS, Server, output, rows, running
 
 
-@pytest.mark.parametrize("command", rows([name for name in SERVERS if "gunicorn" in name]))
-def test_the_access_log_of_gunicorn_has_the_id_by_a_format(command: str) -> None:
+@pytest.mark.parametrize("row", rows([name for name in SERVERS if "gunicorn" in name]))
+def test_the_access_log_of_gunicorn_has_the_id_by_a_format(row: Server) -> None:
     """``%({x-request-id}o)s`` is the id, also for streamed, aborted and failed requests."""
-    with running(command) as server:
+    with running(row.command) as server:
         exchanges = drive(server, range(24))
     lines = [each.message for each in records("formatted") if each.logger == "gunicorn.access"]
     assert sorted(lines) == sorted(

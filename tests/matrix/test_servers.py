@@ -11,14 +11,14 @@ from tests.matrix.client import (
     drive,
     records,
 )
-from tests.matrix.servers import output, rows, running
+from tests.matrix.servers import Server, output, rows, running
 
 
-@pytest.mark.parametrize("command", rows())
-def test_each_of_many_requests_keeps_its_id_and_gets_one_record(command: str) -> None:
+@pytest.mark.parametrize("row", rows())
+def test_each_of_many_requests_keeps_its_id_and_gets_one_record(row: Server) -> None:
     """No id is in another request's response or log line, nor in one outside of any request."""
-    with running(command) as server:
-        exchanges = drive(server, range(200))
+    with running(row.command) as server:
+        exchanges = drive(server, range(200), row.clients)
     assert_every_id_in_its_place(exchanges)
     assert_one_access_record_each(exchanges)
     # Loaded, outside of our filter, in a thread of its own, inside: all of it was looked at.
