@@ -17,8 +17,7 @@ import pytest
 from tests.ini import ROOT, write_ini
 from tests.test_check import CHECK_FILES
 from wsgi_mw_paste.__main__ import main
-from wsgi_mw_paste.cors import CORSSettings
-from wsgi_mw_paste.request_id import RequestIdSettings
+from wsgi_mw_paste.factories import FILTERS
 from wsgi_mw_paste.settings import options, reference
 
 if TYPE_CHECKING:
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
 
     from tests.wsgi import Middleware
 
+#: The settings of all filters, CORS first.
+CLASSES = [*FILTERS["cors"].settings, *FILTERS["request_id"].settings]
+CLASSES += [cls for kind in FILTERS.values() for cls in kind.settings if cls not in CLASSES]
 COMMAND = [sys.executable, "-m", "wsgi_mw_paste"]
 ORIGIN = "https://app.example.com"
 EXPLAIN = ["explain", "test.ini", "--origin", ORIGIN]
@@ -304,18 +306,17 @@ def test_options_prints_every_option(
     assert run(["options"]) == 0
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines()[2:])) <= 80
-    for cls in (CORSSettings, RequestIdSettings):
+    for cls in CLASSES:
         for name, each in options(cls).items():
-            assert re.search(
-                rf"^{name} +{re.escape(each.show(each.default) or '(empty)')}$", out, re.MULTILINE
-            )
+            default = each.show(each.default) or "(empty)"
+            assert re.search(rf"^{name} +{re.escape(default)}$", out, re.MULTILINE)
             assert each.help.replace("`", "").split()[-1] in out
 
 
 def test_options_prints_the_reference_in_markdown(capsys: pytest.CaptureFixture[str]) -> None:
-    """``--markdown`` prints the README's table."""
+    """``--markdown`` prints the README's table: every option of every filter, once."""
     assert run(["options", "--markdown"]) == 0
-    assert capsys.readouterr().out == reference([CORSSettings, RequestIdSettings]) + "\n"
+    assert capsys.readouterr().out == reference(CLASSES) + "\n"
 
 
 @pytest.mark.parametrize("command", ["check", "explain", "options"])
