@@ -160,8 +160,6 @@ def test_an_exception_in_the_call_is_answered(
         pytest.param(sends, Body([], in_iter=boom), id="iter"),
         pytest.param(sends, Body([boom]), id="first chunk"),
         pytest.param(starts_late, Body([boom]), id="first chunk, started in it"),
-        pytest.param(sends, Body([boom], in_close=boom), id="first chunk and close"),
-        pytest.param(sends, Body([], in_iter=boom, in_close=boom), id="iter and close"),
     ],
 )
 def test_an_exception_before_the_first_byte_is_answered(
@@ -171,6 +169,28 @@ def test_an_exception_before_the_first_byte_is_answered(
     # An inner validator would not close a body whose iter() raises.
     assert_is_500(call(validator(ErrorsMiddleware(answers(body)))))
     assert body.closed == [True]
+
+
+def lose() -> NoReturn:
+    raise KeyError
+
+
+@pytest.mark.parametrize(
+    ("body", "order"),
+    [
+        pytest.param(Body([boom], in_close=lose), ["LookupError", "KeyError"], id="first chunk"),
+        pytest.param(Body([], in_iter=boom, in_close=lose), ["KeyError", "LookupError"], id="iter"),
+    ],
+)
+def test_a_failed_body_that_fails_to_close_is_logged_twice(
+    body: Body, order: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither exception hides the other in the log, nor the answer from the client."""
+    assert_is_500(call(validator(ErrorsMiddleware(sends(body)))))
+    assert body.closed == [True]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{name} escaped the application" for name in order
+    ]
 
 
 @pytest.mark.parametrize("body", [None, 7], ids=repr)
@@ -452,6 +472,23 @@ def test_an_answered_exception_is_an_error_in_the_access_record(
     (record,) = (vars(r) for r in caplog.records if r.name == "wsgi_mw_paste.access")
     assert (record["levelname"], record["error_type"]) == ("ERROR", "LookupError")
     assert (record["status"], record["bytes"], record["request_id"]) == (500, size, ID)
+
+
+def test_a_request_that_is_tried_again_is_recorded_anew(caplog: pytest.LogCaptureFixture) -> None:
+    """A retrying middleware outside uses the environ again: the error was the first try's alone."""
+    caplog.set_level(logging.INFO, "wsgi_mw_paste.access")
+    tries = [hello, fail]
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return tries.pop()(environ, start_response)
+
+    wrapped, environ = with_ids(app), inbound()
+    assert [call(wrapped, environ).code for _ in range(2)] == [500, 200]
+    records = (vars(r) for r in caplog.records if r.name == "wsgi_mw_paste.access")
+    assert [(r["levelname"], r["error_type"], r["request_id"]) for r in records] == [
+        ("ERROR", "LookupError", ID),
+        ("INFO", None, ID),
+    ]
 
 
 def test_an_exception_that_passes_is_recorded_once(caplog: pytest.LogCaptureFixture) -> None:

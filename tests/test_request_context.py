@@ -234,7 +234,7 @@ class Kind(NamedTuple):
 KINDS = {
     "list": Kind(as_list, 11, (0, 0), inside=lambda app: app),
     "tuple": Kind(as_tuple, 11, (0, 0), inside=lambda app: app),
-    "list with close": Kind(as_closing_list),
+    "list with close": Kind(as_closing_list, inside=lambda app: app),
     "iterator": Kind(as_iterator, closes=(0, 0)),
     "iterator with close": Kind(as_closing_iterator),
     "iterable with close": Kind(as_closing_iterable),

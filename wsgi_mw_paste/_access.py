@@ -103,6 +103,8 @@ class AccessRecord:
         self, log: AccessLog, environ: WSGIEnvironment, request_id: str, source: str
     ) -> None:
         self._log = log
+        # An environ that is tried again may have the error of the last time.
+        environ.pop(ERROR_TYPE_KEY, None)
         self._environ = environ
         self._request_id = request_id
         self._source = source

@@ -74,6 +74,9 @@ def request_id_scope(
 ) -> Iterator[str]:
     """Give a job or a thread a request id, as a ``with`` statement or a decorator.
 
+    It decorates plain functions: a coroutine or a generator runs after the call, so write ``with``
+    inside it.
+
     :param id: the id to carry on, as a rule the one of the request that started the job; without
         it a new one is made.
     :param header: the name of the header that :func:`outgoing_headers` sends it in.
