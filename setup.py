@@ -43,7 +43,7 @@ setup(
     # environs 15 needs 3.10. No upper bound: it would only stop people from trying a new Python.
     python_requires=">=3.10",
     packages=find_packages(include=["wsgi_mw_paste", "wsgi_mw_paste.*"]),
-    package_data={"wsgi_mw_paste": ["py.typed", "playground/*.html"]},
+    package_data={"wsgi_mw_paste": ["py.typed", "playground/static/*"]},
     install_requires=[
         "PasteDeploy>=3.1",
         "WebOb>=1.8.9",  # the first that asks for legacy-cgi, which it needs from Python 3.13 on
@@ -97,6 +97,7 @@ setup(
             "request_id = wsgi_mw_paste.factories:request_id",
             "errors = wsgi_mw_paste.factories:errors",
         ],
+        "console_scripts": ["wsgi-mw-paste = wsgi_mw_paste.__main__:main"],
         "paste.app_factory": ["playground = wsgi_mw_paste.playground:main"],
     },
 )
