@@ -70,9 +70,7 @@ def errors(global_conf: Mapping[str, Any], /, **local_conf: Any) -> Filter:
     return _filter("errors", global_conf, local_conf)
 
 
-def read(
-    name: str, global_conf: Mapping[str, Any], local_conf: Mapping[str, Any]
-) -> list[Loaded]:
+def read(name: str, global_conf: Mapping[str, Any], local_conf: Mapping[str, Any]) -> list[Loaded]:
     """Return the settings of the filter *name*, one for each of its settings classes.
 
     :raises ConfigurationError: any option is wrong.
