@@ -77,7 +77,7 @@ ACCEPTED: list[tuple[str, Any, Any]] = [
     ("headers", "X-A, X-B X-A", ("X-A", "X-B")),
     ("headers", "", ()),
     ("headers", ["X-A", "X-A"], ("X-A",)),
-    ("methods", "get Put DELETE options head", ("GET", "PUT", "DELETE", "OPTIONS", "HEAD")),
+    ("methods", "get Put Delete options head", ("GET", "PUT", "DELETE", "OPTIONS", "HEAD")),
     ("methods", "pOsT post", ("POST",)),
     ("methods", "patch PATCH PURGE", ("patch", "PATCH", "PURGE")),
     ("methods", "*", ("*",)),
