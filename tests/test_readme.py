@@ -152,7 +152,11 @@ def test_make_serve_serves_development_ini() -> None:
     assert "$ make serve\n" in CONSOLE
 
     done = subprocess.run(
-        ["make", "--dry-run", "serve"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "--dry-run", "serve"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert done.stdout.rstrip().endswith("pserve development.ini")

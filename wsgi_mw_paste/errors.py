@@ -14,7 +14,6 @@ import contextlib
 import json
 import logging
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from webob import Response
@@ -24,7 +23,9 @@ from wsgi_mw_paste.context import ERROR_TYPE_KEY, current_request_id, is_file_wr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from logging import Logger
 
+    from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _TEXT: Final = "text/plain"
@@ -50,32 +51,104 @@ class ErrorsMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Call the application, and answer in its place if it raises."""
-        try:
-            body = self._app(environ, start_response)
-            if type(body) in (list, tuple) or is_file_wrapper(body, environ):
-                return body
-            return _Guarded(body, partial(self.answer, environ, start_response), self.log)
-        except Exception:  # noqa: BLE001 -- what escapes here would be the server's
-            return self.answer(environ, start_response)
+        return _Exchange(self._logger, environ, start_response).perform(self._app)
 
-    def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+
+class _Exchange:
+    """One request on its way, and its body if that could still raise."""
+
+    __slots__ = (
+        "_chunks", "_close", "_environ", "_logger", "_next", "_start_response", "_started",
+    )  # fmt: skip
+
+    def __init__(
+        self, logger: Logger, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> None:
+        self._logger = logger
+        self._environ = environ
+        self._start_response = start_response
+        self._started = False
+        self._chunks = False
+        self._close: Callable[[], object] | None = None
+
+    def perform(self, app: WSGIApplication) -> Iterable[bytes]:
+        """Call the application and return its body: as it is, guarded, or the answer."""
+        try:
+            body = app(self._environ, self.start_response)
+            if type(body) in (list, tuple) or is_file_wrapper(body, self._environ):
+                return body
+            self._close = getattr(body, "close", None)
+            self._next = iter(body).__next__
+        except Exception:  # noqa: BLE001 -- what escapes here would be the server's
+            answer = self._answer()
+        else:
+            return self
+        # Where iter() raised there is a body, and no server that will ever see it.
+        with contextlib.suppress(Exception):
+            self.close()
+        return answer
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
+    ) -> Callable[[bytes], object]:
+        """Remember that the application has started its response."""
+        self._started = True
+        if exc_info is None:
+            return self._start_response(status, headers)
+        return self._start_response(status, headers, exc_info)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            chunk = self._next()
+        except StopIteration:
+            raise
+        except Exception:  # noqa: BLE001 -- as in perform()
+            answer = self._answer()
+        else:
+            self._chunks = self._chunks or bool(chunk)
+            return chunk
+        self._next = iter(answer).__next__
+        with contextlib.suppress(Exception):
+            self.close()
+        return self._next()
+
+    def close(self) -> None:
+        """Close the application's body, once however often a server calls."""
+        close, self._close = self._close, None
+        if close is not None:
+            try:
+                close()
+            except Exception:
+                self._log()
+                raise
+
+    def _answer(self) -> Iterable[bytes]:
         """Log the current exception and answer it.
 
         Whether the response has begun is the server's to say: given ``exc_info``, its
         ``start_response`` raises the exception again if headers are out (PEP 3333, "Error
         Handling").
         """
-        environ[ERROR_TYPE_KEY] = self.log()
+        self._environ[ERROR_TYPE_KEY] = self._log()
 
         def start(
             status: str, headers: list[tuple[str, str]], _: object = None, /
         ) -> Callable[[bytes], object]:
+            if not self._started:
+                # uWSGI takes any exc_info for an error of its own, and then sends no body.
+                return self._start_response(status, headers)
+            if self._chunks:
+                # A server that has sent none of them (Tornado) puts the answer behind them.
+                headers = [each for each in headers if each[0] != "Content-Length"]
             # In no variable: a traceback that holds itself stays until the garbage collector runs.
-            return start_response(status, headers, sys.exc_info())
+            return self._start_response(status, headers, sys.exc_info())
 
-        return _response(environ.get("HTTP_ACCEPT", ""))(environ, start)
+        return _response(self._environ.get("HTTP_ACCEPT", ""))(self._environ, start)
 
-    def log(self) -> str:
+    def _log(self) -> str:
         """Log the current exception; return the name of its type."""
         error = sys.exc_info()[1]
         error_type = type(error).__name__
@@ -100,48 +173,3 @@ def _response(accept: str) -> Response:
         )
     headers = [("Content-Type", content_type), ("Cache-Control", "no-store")]
     return Response(body.encode("utf-8"), status=500, headerlist=headers)
-
-
-class _Guarded:
-    """A body that ends in the answer if producing it raises."""
-
-    __slots__ = ("_answer", "_close", "_log", "_next")
-
-    def __init__(
-        self, body: Iterable[bytes], answer: Callable[[], Iterable[bytes]], log: Callable[[], str]
-    ) -> None:
-        self._answer = answer
-        self._log = log
-        self._close: Callable[[], object] | None = getattr(body, "close", None)
-        try:
-            self._next = iter(body).__next__
-        except Exception:
-            # The server will not see this body.
-            with contextlib.suppress(Exception):
-                self.close()
-            raise
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        try:
-            return self._next()
-        except StopIteration:
-            raise
-        except Exception:  # noqa: BLE001 -- as in ErrorsMiddleware.__call__
-            answer = self._answer()
-        self._next = iter(answer).__next__
-        with contextlib.suppress(Exception):
-            self.close()
-        return self._next()
-
-    def close(self) -> None:
-        """Close the application's body, once however often a server calls."""
-        close, self._close = self._close, None
-        if close is not None:
-            try:
-                close()
-            except Exception:
-                self._log()
-                raise
