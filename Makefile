@@ -30,8 +30,11 @@ types: .venv/.lint
 
 check: lint types test
 
-# On every interpreter that this machine has.
-test-all: .venv/.lint
+# What takes longer: all interpreters and servers that this machine has, and the second engines.
+# On Debian, for all of it: apt-get install firefox-esr webkit2gtk-driver xvfb xauth apache2
+# libapache2-mod-wsgi-py3
+test-all: test .venv/.all
+	$(BIN)/pytest -m "second_engine or slow_server"
 	$(BIN)/tox
 
 clean:
@@ -42,7 +45,8 @@ clean:
 .venv/.serve: EXTRAS := demo
 .venv/.test: EXTRAS := demo,json,origins,test
 .venv/.lint: EXTRAS := demo,json,origins,test,lint
-.venv/.serve .venv/.test .venv/.lint: setup.py pyproject.toml | $(BIN)/pip
+.venv/.all: EXTRAS := demo,json,origins,test,lint,servers
+.venv/.serve .venv/.test .venv/.lint .venv/.all: setup.py pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e ".[$(EXTRAS)]"
 	touch $@
 

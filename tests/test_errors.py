@@ -6,6 +6,7 @@ import gc
 import io
 import json
 import logging
+import sys
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -206,6 +207,25 @@ def test_an_unstarted_response_is_answered_without_exc_info() -> None:
     [(status, _headers)] = given
     assert status == "500 Internal Server Error"
     assert b"".join(body) == b"Internal Server Error\n\nrequest id: -\n"
+
+
+def test_an_error_that_the_application_answers_itself_is_not_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A second start_response with ``exc_info`` is handed on, and nothing is logged."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", PLAIN)
+        try:
+            boom()
+        except LookupError:
+            start_response("503 Service Unavailable", PLAIN, sys.exc_info())
+        return [b"later"]
+
+    answer = call(wrap(app))
+
+    assert (answer.status, answer.body) == ("503 Service Unavailable", b"later")
+    assert caplog.records == []
 
 
 def test_an_answer_behind_chunks_has_no_length() -> None:
