@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ini import ROOT, load_ini, write_ini
+from tests.matrix.servers import SERVERS
 from tests.servers import Server, program, serving
 from tests.wsgi import call, make_environ
 from wsgi_mw_paste import CORSSettings, RequestIdSettings
@@ -173,11 +174,39 @@ def test_curl_shows_what_the_readme_shows(block: str, playground: Server) -> Non
     assert varying_hidden(done.stdout).rstrip() == varying_hidden(output_of(block)).rstrip()
 
 
+def test_explain_says_what_the_readme_says() -> None:
+    """The command in the README prints what stands below it."""
+    [block] = [text for text in CONSOLE if text.startswith("$ wsgi-mw-paste ")]
+    command = block.partition("\n")[0].removeprefix("$ wsgi-mw-paste ").split()
+
+    done = subprocess.run(
+        [program("wsgi-mw-paste"), *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout == output_of(block)
+    assert done.returncode == 1
+
+
 def test_every_console_block_is_run() -> None:
     """There is no console block that no test of this module knows."""
-    known = ["$ make serve\n", *CURL, *(text for text in CONSOLE if "pserve broken.ini" in text)]
+    commands = sorted(" ".join(text.split()[:3]) for text in CONSOLE)
 
-    assert sorted(known) == sorted(CONSOLE)
+    assert commands == [
+        "$ curl -i",
+        "$ curl -i",
+        "$ make serve",
+        "$ pserve broken.ini",
+        "$ wsgi-mw-paste explain",
+    ]
+
+
+def test_the_table_of_servers_is_the_matrix() -> None:
+    """Each server of the matrix has its row, which says what runs it."""
+    rows = re.findall(r"^\| ([\w-]+)[^|]* \| [\d.]+ \| `make ([\w-]+)` \|$", README, re.MULTILINE)
+
+    assert dict(rows) == {
+        name: "test-all" if server.slow else "test" for name, server in SERVERS.items()
+    }
 
 
 @pytest.mark.parametrize(
