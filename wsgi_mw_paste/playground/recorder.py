@@ -6,6 +6,7 @@ import contextlib
 import functools
 import itertools
 import logging
+import time
 from collections import deque
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -27,12 +28,13 @@ _played: ContextVar[bool] = ContextVar("wsgi_mw_paste.playground", default=False
 
 
 class Recorder(logging.Handler):
-    """A handler that keeps the last lines that belong to a request."""
+    """A handler that keeps the last lines that belong to a request, of this process."""
 
     def __init__(self) -> None:
         super().__init__()
         self.addFilter(RequestIdFilter())
-        self._numbers = itertools.count(1)
+        # Higher than those before a restart, for a page that stayed open.
+        self._numbers = itertools.count(time.time_ns() // 1_000_000)
         self._lines: deque[dict[str, Any]] = deque(maxlen=MAX_LINES)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -61,14 +63,8 @@ class Recorder(logging.Handler):
         )
 
     def after(self, number: int) -> list[dict[str, Any]]:
-        """Return the lines with higher numbers as JSON objects; all if the number is yet to come.
-
-        Such a number is one from before a restart of the server.
-        """
-        lines = list(self._lines.copy())
-        if lines and lines[-1]["number"] < number:
-            return lines
-        return [line for line in lines if line["number"] > number]
+        """Return the lines with higher numbers, as JSON objects."""
+        return [line for line in self._lines.copy() if line["number"] > number]
 
 
 @functools.cache

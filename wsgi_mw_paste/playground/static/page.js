@@ -1,7 +1,7 @@
 // The page's script: no library and no build step, what is written here is what runs.
 
 // How long what the server saw of a request may take to get here, in milliseconds.
-const PATIENCE = 3000;
+const PATIENCE = 5000;
 // How often the log lines are asked for: while something is going on, and otherwise.
 const OFTEN = 200;
 const SELDOM = 1000;
@@ -173,9 +173,10 @@ async function tryIt(question) {
 }
 
 function showTry(explained, steps) {
+  const differs = steps.some((step) => step.agree === false);
   const verdict = byId("verdict");
-  verdict.textContent = explained.verdict;
-  verdict.className = explained.allowed ? "good" : "bad";
+  verdict.textContent = `${differs ? "According to explain: " : ""}${explained.verdict}`;
+  verdict.className = differs ? "" : explained.allowed ? "good" : "bad";
   byId("sent").replaceChildren(
     code(`${explained.method} ${explained.url}`),
     " (the end of the path is new each time, so that no old answer is used)",
@@ -187,12 +188,12 @@ function showTry(explained, steps) {
   byId("words").textContent = explained.text;
   byId("result").hidden = false;
   const outcome = explained.allowed ? "Allowed" : "Refused";
-  if (steps.some((step) => step.agree === false)) {
+  if (differs) {
     say(
       "try-status",
-      "They disagree: your browser did something else than explain says. What explain does not see"
-        + " may be the cause, a proxy or an extension of the browser. If it is none of these,"
-        + " please report it as a defect.",
+      "They disagree: your browser did something else than explain says. What explain cannot know"
+        + " of may be the cause: a proxy, an extension or a whim of the browser, or that another"
+        + " application than main is served. If it is none of these, please report it.",
       true,
     );
   } else if (agrees(steps)) {
