@@ -192,8 +192,9 @@ function showTry(explained, steps) {
     say(
       "try-status",
       "They disagree: your browser did something else than explain says. What explain cannot know"
-        + " of may be the cause: a proxy, an extension or a whim of the browser, or that another"
-        + " application than main is served. If it is none of these, please report it.",
+        + " of may be the cause: a proxy, the server itself, an extension or a whim of the browser,"
+        + " or that another application than main is served. If it is none of these, please report"
+        + " it.",
       true,
     );
   } else if (agrees(steps)) {
