@@ -20,6 +20,7 @@ PARSERS: dict[str, Parser] = {
     "tokens": values.tokens_in_logs,
     "secret": values.secret,
     "header": values.header_name,
+    "id header": values.id_header,
     "headers": values.list_of(values.header_name),
     "methods": values.list_of(values.method),
     "request headers": values.list_of(values.request_header),
@@ -74,6 +75,8 @@ ACCEPTED: list[tuple[str, Any, Any]] = [
     ("secret", "correct horse", "correct horse"),
     ("header", "X-Request-Id", "X-Request-Id"),
     ("header", " x_request.id~ ", "x_request.id~"),
+    ("id header", " traceparent ", "traceparent"),
+    ("id header", "X-Content-Type", "X-Content-Type"),
     ("headers", "X-A, X-B X-A", ("X-A", "X-B")),
     ("headers", "", ()),
     ("headers", ["X-A", "X-A"], ("X-A",)),
@@ -95,6 +98,7 @@ A_NUMBER = "expected a number of seconds from 0 to 86400"
 A_TOKENS = "expected true, fingerprint or false"
 A_SECRET = "expected a key as text, without a ; or # comment behind it"
 A_HEADER = "expected a header name"
+AN_ID_HEADER = "expected a header for ids alone; this one means something else in HTTP"
 
 REFUSED: list[tuple[str, Any, str]] = [
     *(("words", value, A_LIST) for value in (None, 1, True, b"a", ["a", 1], {"a": 1}, [b"a"])),
@@ -108,6 +112,12 @@ REFUSED: list[tuple[str, Any, str]] = [
     *(("secret", value, A_SECRET) for value in (None, b"key", "key ; x", "key\t# x", "a\n;b")),
     *(("header", text, A_HEADER) for text in ("", " ", "X Y", "X:", "X-É", "*", "X-*", "X\nY")),
     *(("header", value, A_HEADER) for value in ("X-A ; x", None, ["X-A"])),
+    ("id header", "X Y", A_HEADER),
+    *(
+        ("id header", text, AN_ID_HEADER)
+        for text in ("Content-Length", "content-type", "Set-Cookie", "VARY", "Connection")
+    ),
+    ("id header", "Access-Control-Max-Age", AN_ID_HEADER),
 ]
 
 A_METHOD = "expected a method"

@@ -31,7 +31,16 @@ from wsgi_mw_paste.context import (
 )
 from wsgi_mw_paste.logging import RequestIdFilter
 from wsgi_mw_paste.settings import Settings, option, resolve
-from wsgi_mw_paste.values import boolean, header_name, list_of, number, path, secret, tokens_in_logs
+from wsgi_mw_paste.values import (
+    boolean,
+    header_name,
+    id_header,
+    list_of,
+    number,
+    path,
+    secret,
+    tokens_in_logs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -61,7 +70,7 @@ class RequestIdSettings(Settings):
     request_id_header: str = dataclasses.field(
         default="X-Request-Id",
         metadata=option(
-            header_name, "header read, written back into the environ, and sent on every response"
+            id_header, "header read, written back into the environ, and sent on every response"
         ),
     )
     request_id_fallback_headers: Sequence[str] = dataclasses.field(

@@ -31,6 +31,15 @@ _FORBIDDEN_REQUEST_HEADERS: Final = frozenset(
     """accept-charset accept-encoding connection content-length cookie cookie2 date dnt expect host
     keep-alive origin referer set-cookie te trailer transfer-encoding upgrade via""".split()
 )
+#: Headers that servers, proxies and browsers act on.
+_HEADERS_OF_HTTP: Final = _FORBIDDEN_REQUEST_HEADERS | {
+    "authorization",
+    "content-encoding",
+    "content-type",
+    "location",
+    "vary",
+    "www-authenticate",
+}
 #: Fetch, "forbidden response-header name": never readable by scripts.
 _FORBIDDEN_RESPONSE_HEADERS: Final = frozenset({"set-cookie", "set-cookie2"})
 
@@ -131,6 +140,14 @@ def header_name(value: object) -> str:
     if not isinstance(value, str) or not is_token(value.strip()) or "*" in value:
         raise ValueError("expected a header name")
     return value.strip()
+
+
+def id_header(value: object) -> str:
+    """Return the name of the header for ids: it replaces the application's, on every response."""
+    name = header_name(value)
+    if name.lower() in _HEADERS_OF_HTTP or name.lower().startswith("access-control-"):
+        raise ValueError("expected a header for ids alone; this one means something else in HTTP")
+    return name
 
 
 def request_header(word: str) -> str:
