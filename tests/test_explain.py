@@ -161,6 +161,27 @@ def test_headers_that_scripts_cannot_set_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "is_forbidden"),
+    [
+        pytest.param("Access-Control-Request-Method: PUT", True, id="of-preflights"),
+        pytest.param("Access-Control-Foo: 1", False, id="of-no-preflight"),
+        pytest.param("X-HTTP-Method-Override: PUT", False, id="method"),
+        pytest.param("X-HTTP-Method-Override: put, trace", True, id="forbidden-method"),
+        pytest.param("X-Method-Override", False, id="method-not-known"),
+        pytest.param("X-Foo: TRACE", False, id="other-header"),
+    ],
+)
+def test_what_is_forbidden_may_depend_on_the_value(*, header: str, is_forbidden: bool) -> None:
+    """Fetch, "forbidden request-header": by name, and by methods that are forbidden."""
+    fetch, forbidden = make_fetch(ORIGIN, API, "GET", [header])
+    name = header.partition(":")[0]
+
+    assert (list(fetch.headers), forbidden) == (
+        ([], [name]) if is_forbidden else ([name.lower()], [])
+    )
+
+
+@pytest.mark.parametrize(
     ("origin", "method", "header", "message"),
     [
         pytest.param("app.example.com", "GET", "X", "expected an origin", id="no-scheme"),
@@ -200,6 +221,8 @@ def test_what_no_script_can_ask_for_is_an_error(
         pytest.param("Content-Type", False, id="content-type-unknown"),
         pytest.param("Range: bytes=0-", True, id="range"),
         pytest.param("Range: bytes=-5", False, id="suffix-range"),
+        pytest.param("Range: bytes=1-2", True, id="range-with-an-end"),
+        pytest.param("Range: bytes=2-1", False, id="range-that-ends-before-it-starts"),
         pytest.param("Authorization", False, id="authorization"),
         pytest.param("X-Foo", False, id="own"),
     ],

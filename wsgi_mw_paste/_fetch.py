@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
 from wsgi_mw_paste.origins import ANY, parse_origin
-from wsgi_mw_paste.values import is_token, method, request_header
+from wsgi_mw_paste.values import is_forbidden_method, is_forbidden_request_header, is_token, method
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,8 +34,10 @@ SAFELISTED_HEADERS: Final[Mapping[str, str]] = {
 _MAX_VALUE: Final = 128
 _UNSAFE: Final = re.compile(r'[\x00-\x08\x0a-\x1f"():<>?@\[\\\]{}\x7f]')
 _LANGUAGE: Final = re.compile(r"[0-9A-Za-z *,.;=-]*", re.ASCII)
-_RANGE: Final = re.compile(r"bytes=[0-9]+-[0-9]*", re.ASCII)
+_RANGE: Final = re.compile(r"bytes=([0-9]{1,18})-([0-9]{1,18})?", re.ASCII)
 _FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
+#: "forbidden request-header": headers that are forbidden for some of their values.
+_METHOD_HEADERS: Final = ("x-http-method", "x-http-method-override", "x-method-override")
 #: "CORS-safelisted response-header name".
 _SAFELISTED_RESPONSE_HEADERS: Final = (
     "cache-control", "content-language", "content-length", "content-type", "expires",
@@ -94,11 +96,17 @@ def make_fetch(
         name, colon, value = (part.strip(" \t") for part in header.partition(":"))
         if not is_token(name) or not re.fullmatch(r"[\t\x20-\x7e\x80-\xff]*", value):
             raise ValueError("expected a header as NAME or as NAME: VALUE")
-        try:
-            given[request_header(name).lower()] = value if colon else None
-        except ValueError:
+        if is_forbidden_request_header(name) or _overrides_method(name.lower(), value):
             forbidden.append(name)
+        else:
+            given[name.lower()] = value if colon else None
     return Fetch(origin, _encoded(url), method(word), given), forbidden
+
+
+def _overrides_method(name: str, value: str) -> bool:
+    """Say whether a header smuggles in a method: "forbidden request-header", step 3."""
+    words = (word.strip(" \t") for word in value.split(","))
+    return name in _METHOD_HEADERS and any(map(is_forbidden_method, words))
 
 
 def _encoded(url: str) -> str:
@@ -125,7 +133,8 @@ def _is_safelisted(name: str, value: str | None) -> bool:
     if len(value) > _MAX_VALUE:
         return False
     if name == "range":
-        return bool(_RANGE.fullmatch(value))
+        parts = _RANGE.fullmatch(value)
+        return parts is not None and (parts[2] is None or int(parts[1]) <= int(parts[2]))
     if name.endswith("-language"):
         return bool(_LANGUAGE.fullmatch(value))
     if name == "content-type" and value.partition(";")[0].strip().lower() not in _FORM_TYPES:

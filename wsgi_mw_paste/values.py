@@ -28,8 +28,9 @@ _FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE", "TRACK"})
 
 #: Fetch, "forbidden request-header": scripts cannot set these, so listing them does nothing.
 _FORBIDDEN_REQUEST_HEADERS: Final = frozenset(
-    """accept-charset accept-encoding connection content-length cookie cookie2 date dnt expect host
-    keep-alive origin referer set-cookie te trailer transfer-encoding upgrade via""".split()
+    """accept-charset accept-encoding access-control-request-headers access-control-request-method
+    access-control-request-private-network connection content-length cookie cookie2 date dnt expect
+    host keep-alive origin referer set-cookie te trailer transfer-encoding upgrade via""".split()
 )
 #: Headers that servers, proxies and browsers act on.
 _HEADERS_OF_HTTP: Final = _FORBIDDEN_REQUEST_HEADERS | {
@@ -150,15 +151,21 @@ def id_header(value: object) -> str:
     return name
 
 
+def is_forbidden_request_header(name: str) -> bool:
+    """Say whether browsers keep scripts from setting a header, whatever its value."""
+    name = name.lower()
+    return name in _FORBIDDEN_REQUEST_HEADERS or name.startswith(("proxy-", "sec-"))
+
+
 def request_header(word: str) -> str:
     """Return a header name that a script may send, or ``*`` alone."""
     if word == "*":
         return word
-    name = header_name(word).lower()
-    if name in _FORBIDDEN_REQUEST_HEADERS or name.startswith(("proxy-", "sec-")):
-        raise ValueError("expected a header that scripts can set; browsers forbid this one")
-    if name.startswith("access-control-"):
+    name = header_name(word)
+    if name.lower().startswith("access-control-"):
         raise ValueError("expected a request header of yours; CORS's own need no listing")
+    if is_forbidden_request_header(name):
+        raise ValueError("expected a header that scripts can set; browsers forbid this one")
     return word
 
 
@@ -174,12 +181,17 @@ def response_header(word: str) -> str:
     return word
 
 
+def is_forbidden_method(word: str) -> bool:
+    """Say whether browsers keep scripts from using a method, in any case."""
+    return word.upper() in _FORBIDDEN_METHODS
+
+
 def method(word: str) -> str:
     """Return a method, normalized as browsers do it, or ``*`` alone."""
     if word == "*":
         return word
     if not is_token(word) or "*" in word:
         raise ValueError("expected a method")
-    if word.upper() in _FORBIDDEN_METHODS:
+    if is_forbidden_method(word):
         raise ValueError("expected a method that scripts can send; browsers forbid this one")
     return word.upper() if word.upper() in _NORMALIZED_METHODS else word
