@@ -195,6 +195,19 @@ def test_a_failed_body_that_fails_to_close_is_logged_twice(
     ]
 
 
+def test_a_body_that_nobody_sees_is_closed_once_bytes_are_out() -> None:
+    """Where iter() raises after write(), the exception passes on and the body is closed."""
+    body = Body([], in_iter=boom)
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", PLAIN)(b"out")
+        return body
+
+    with pytest.raises(LookupError, match=SECRET):
+        call(validator(ErrorsMiddleware(app)))
+    assert body.closed == [True]
+
+
 def test_an_unstarted_response_is_answered_without_exc_info() -> None:
     """PEP 3333 asks for it after a first start; uWSGI loses the body of an answer that has it."""
     given: list[tuple[object, ...]] = []

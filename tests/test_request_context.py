@@ -21,7 +21,12 @@ from wsgiref.validate import validator
 import pytest
 
 from tests.wsgi import Answer, assert_headers, between_validators, call, make_environ
-from wsgi_mw_paste import RequestIdMiddleware, RequestIdSettings, current_request_id
+from wsgi_mw_paste import (
+    ErrorsMiddleware,
+    RequestIdMiddleware,
+    RequestIdSettings,
+    current_request_id,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -840,6 +845,9 @@ def _no_collector() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_no_collector")
 @pytest.mark.parametrize(
+    "wrap", [with_ids, lambda app: with_ids(ErrorsMiddleware(app))], ids=["alone", "around errors"]
+)
+@pytest.mark.parametrize(
     "make",
     [as_list, as_closing_iterator, as_generator, as_late_generator, as_written,
      lambda look, start_response: FileWrapper(File(look))],
@@ -847,6 +855,7 @@ def _no_collector() -> Iterator[None]:
 )  # fmt: skip
 def test_a_request_leaves_nothing_to_the_garbage_collector(
     make: Callable[[Probe, StartResponse], Iterable[bytes]],
+    wrap: Callable[[WSGIApplication], WSGIApplication],
 ) -> None:
     """When a request is over, its environ is gone at once: nothing of ours refers to itself."""
 
@@ -858,6 +867,6 @@ def test_a_request_leaves_nothing_to_the_garbage_collector(
     gone = weakref.ref(tracked)
     environ = inbound(**{"wsgi.file_wrapper": FileWrapper, "tests.tracked": tracked})
     del tracked
-    call(with_ids(app), environ)
+    call(wrap(app), environ)
     del environ
     assert gone() is None

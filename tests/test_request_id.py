@@ -530,3 +530,14 @@ def test_a_default_that_logs_tokens_warns_once(
     )
     assert lines == [warning] * warnings
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("header", ["X-Request-Id", "traceparent", "X-Other"])
+@pytest.mark.parametrize("value", ["a" * 8193, " " * 8193, "abc" + " " * 8190])
+def test_what_is_longer_than_any_header_is_no_id(header: str, value: str) -> None:
+    """Of a header with more than 8192 characters not even the blanks are stripped."""
+    app = request_id({}, log_tokens="false", request_id_fallback_headers="traceparent X-Other")
+
+    answer = call(between_validators(app, hello), make_environ(headers={header: value}))
+
+    assert re.fullmatch("[0-9a-f]{32}", answer.header("X-Request-Id") or "")

@@ -118,7 +118,7 @@ class AccessRecord:
     def count_from_headers(self) -> None:
         """Take the Content-Length for the number of bytes: nobody will count them."""
         lengths = [value for name, value in self.headers if name.lower() == "content-length"]
-        self._counted = len(lengths) == 1 and lengths[0].isdecimal()
+        self._counted = len(lengths) == 1 and bool(re.fullmatch("[0-9]{1,18}", lengths[0]))
         self.bytes = int(lengths[0]) if self._counted else 0
 
     def emit(self, error_type: str | None) -> None:
@@ -163,7 +163,10 @@ def _status_code(status: str | None) -> int | None:
     return int(status[:3]) if status and status[:3].isdecimal() else None
 
 
+#: RFC 6750, section 2.1. Real tokens have a few thousand characters.
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,8192}=*)", re.ASCII | re.IGNORECASE)
+_BEARER_SCHEME: Final = re.compile(r"\s{0,64}bearer(?:\s|$)", re.IGNORECASE)
+_MAX_AUTHORIZATION: Final = 16384
 
 
 def _token_reader(
@@ -175,20 +178,19 @@ def _token_reader(
         return lambda _authorization: None
 
     def token(authorization: str | None) -> str | None:
-        words = (authorization or "").split(None, 1)
-        if not words or words[0].lower() != "bearer":
+        text = authorization or ""
+        if not _BEARER_SCHEME.match(text):
             # Never another scheme: the credentials of Basic are the password itself.
             return None
-        # RFC 6750, section 2.1.
-        match = _BEARER.fullmatch((authorization or "").strip())
+        match = _BEARER.fullmatch(text.strip()) if len(text) <= _MAX_AUTHORIZATION else None
         if match is None:
             return "invalid"
         if log_tokens is True:
             return match[1]
-        text = match[1].encode("ascii")
+        secret = match[1].encode("ascii")
         if key:
-            return f"hmac:{hmac.new(key, text, hashlib.sha256).hexdigest()[:16]}"
-        return f"sha256:{hashlib.sha256(text).hexdigest()[:16]}"
+            return f"hmac:{hmac.new(key, secret, hashlib.sha256).hexdigest()[:16]}"
+        return f"sha256:{hashlib.sha256(secret).hexdigest()[:16]}"
 
     return token
 

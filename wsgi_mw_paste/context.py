@@ -98,14 +98,19 @@ def outgoing_headers() -> dict[str, str]:
     """Return the headers to merge into a call to another service of yours.
 
     These are the id header and the inbound headers named by ``request_id_forward_headers``; values
-    with control characters are dropped. Empty outside a request. Send them to your own services
-    only: an id given to strangers lets them write it into your logs (W3C Trace Context, section
-    "Privacy of traceparent field").
+    with control characters, or beyond ASCII, are dropped. Empty outside a request. Send them to
+    your own services only: an id given to strangers lets them write it into your logs (W3C Trace
+    Context, section "Privacy of traceparent field").
     """
     scope = current_scope.get()
     if scope is None:
         return {}
-    headers = {name: value for name, value in scope.forwarded if value.isprintable()}
+    headers = {
+        name: value
+        for name, value in scope.forwarded
+        # Clients raise on the rest, and a stranger chose it.
+        if value.isascii() and value.isprintable()
+    }
     headers[scope.header] = scope.request_id
     return headers
 

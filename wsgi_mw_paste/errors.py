@@ -80,13 +80,13 @@ class _Exchange:
             self._close = getattr(body, "close", None)
             self._next = iter(body).__next__
         except Exception:  # noqa: BLE001 -- what escapes here would be the server's
-            answer = self._answer()
-        else:
-            return self
-        # Where iter() raised there is a body, and no server that will ever see it.
-        with contextlib.suppress(Exception):
-            self.close()
-        return answer
+            try:
+                return self._answer()
+            finally:
+                # Where iter() raised there is a body, and no server that will ever see it.
+                with contextlib.suppress(Exception):
+                    self.close()
+        return self
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /

@@ -58,6 +58,8 @@ __all__ = [
 
 #: The id's place in the environ; no header can write there.
 REQUEST_ID_KEY: Final = "wsgi_mw_paste.request_id"
+#: The longest header that is looked at, in characters; trace headers may have several thousand.
+_MAX_VALUE: Final = 8192
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
@@ -76,7 +78,7 @@ class RequestIdSettings(Settings):
     request_id_fallback_headers: Sequence[str] = dataclasses.field(
         default=(),
         metadata=option(
-            list_of(header_name),
+            list_of(id_header),
             "headers to take an id from when the first is missing, in order: any header name;"
             " `traceparent`, `X-Amzn-Trace-Id` and `X-Cloud-Trace-Context` are parsed for their"
             " trace id",
@@ -182,14 +184,14 @@ class RequestIdMiddleware:
         if not self._trust:
             return new_request_id(), "generated"
         inbound = environ.get(self._environ_key)
-        if inbound is not None and (inbound := inbound.strip(" \t")):
+        if inbound is not None and (inbound := _stripped(inbound)):
             if is_safe_id(inbound, self._max_length):
                 return inbound, "inbound"
             return new_request_id(), "replaced"
         source = "generated"
         for key, parse in self._fallbacks:
             value = environ.get(key)
-            if value is not None and (value := value.strip(" \t")):
+            if value is not None and (value := _stripped(value)):
                 found = parse(value)
                 if found is not None and is_safe_id(found, self._max_length):
                     return found, "inbound"
@@ -202,6 +204,11 @@ class RequestIdMiddleware:
 def _environ_key(header: str) -> str:
     """Return the key of a request header in the environ (PEP 3333, "environ Variables")."""
     return "HTTP_" + header.upper().replace("-", "_")
+
+
+def _stripped(value: str) -> str:
+    """Return a value without the blanks around it; what no id can be in place of an endless one."""
+    return value.strip(" \t") if len(value) <= _MAX_VALUE else "-"
 
 
 def _whole(value: str) -> str | None:
@@ -249,6 +256,9 @@ _PARSERS: Final[dict[str, Callable[[str], str | None]]] = {
     "x-amzn-trace-id": _amazon_root,
     "x-cloud-trace-context": _cloud_trace,
 }
+
+
+_END: Final = iter(()).__next__
 
 
 class _Exchange:
@@ -377,7 +387,9 @@ class _Exchange:
         self._finish(type(error).__name__)
 
     def _finish(self, error_type: str | None = None) -> None:
-        """Write the access record, once."""
+        """Write the access record, once, and let go of the body."""
+        # It may hold our start_response: together they would stay until the garbage collector runs.
+        self._next = _END
         record, self.record = self.record, None
         if record is not None:
             self._enter(functools.partial(record.emit, error_type))
