@@ -115,9 +115,12 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("id header", "X Y", A_HEADER),
     *(
         ("id header", text, AN_ID_HEADER)
-        for text in ("Content-Length", "content-type", "Set-Cookie", "VARY", "Connection")
+        for text in ("Content-Length", "content-type", "Set-Cookie", "VARY", "Connection", "Status")
     ),
-    ("id header", "Access-Control-Max-Age", AN_ID_HEADER),
+    *(
+        ("id header", f"{prefix}Any", AN_ID_HEADER)
+        for prefix in ("Access-Control-", "Sec-", "Proxy-")
+    ),
 ]
 
 A_METHOD = "expected a method"

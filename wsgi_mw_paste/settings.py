@@ -376,8 +376,10 @@ class _Environment:
             # An empty path is none to environs: to it the variable is not set, another ValueError.
             return self._read(FileAwareEnv(strip_whitespace=True)).str(each.variable), source
         except (OSError, ValueError):
-            # The secret itself, put there by mistake, is not to be shown: a path looks different.
-            shown = file if Path(file).is_absolute() else each.show(file)
+            # The secret itself, put there by mistake, is not to be shown: even if it starts with a
+            # slash, there is no such directory.
+            is_path = Path(file).is_absolute() and Path(*Path(file).parts[:2]).exists()
+            shown = file if is_path else each.show(file)
             reason = "expected the path of a readable text file"
             raise ConfigurationError([Problem(each.name, shown, str(source), reason)]) from None
 

@@ -33,14 +33,12 @@ _FORBIDDEN_REQUEST_HEADERS: Final = frozenset(
     host keep-alive origin referer set-cookie te trailer transfer-encoding upgrade via""".split()
 )
 #: Headers that servers, proxies and browsers act on.
-_HEADERS_OF_HTTP: Final = _FORBIDDEN_REQUEST_HEADERS | {
-    "authorization",
-    "content-encoding",
-    "content-type",
-    "location",
-    "vary",
-    "www-authenticate",
-}
+_HEADERS_OF_HTTP: Final = _FORBIDDEN_REQUEST_HEADERS.union(
+    """allow authorization cache-control clear-site-data etag last-modified link location refresh
+    retry-after server status strict-transport-security vary www-authenticate x-content-type-options
+    x-frame-options""".split()
+)
+_PREFIXES_OF_HTTP: Final = ("access-control-", "content-", "proxy-", "sec-")
 #: Fetch, "forbidden response-header name": never readable by scripts.
 _FORBIDDEN_RESPONSE_HEADERS: Final = frozenset({"set-cookie", "set-cookie2"})
 
@@ -146,7 +144,8 @@ def header_name(value: object) -> str:
 def id_header(value: object) -> str:
     """Return the name of the header for ids: it replaces the application's, on every response."""
     name = header_name(value)
-    if name.lower() in _HEADERS_OF_HTTP or name.lower().startswith("access-control-"):
+    lower = name.lower()
+    if lower in _HEADERS_OF_HTTP or lower.startswith(_PREFIXES_OF_HTTP):
         raise ValueError("expected a header for ids alone; this one means something else in HTTP")
     return name
 
