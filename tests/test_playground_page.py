@@ -61,11 +61,16 @@ def ask(
     *,
     body: object = QUESTION,
     query: str = "",
+    address: str = "127.0.0.1",
 ) -> Answer:
     """Call the application, with a body in JSON or in bytes."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    more = {"CONTENT_LENGTH": str(len(content)), "wsgi.input": io.BytesIO(content)}
-    return call(app, make_environ(method, path, headers, QUERY_STRING=query, **more))
+    more: dict[str, object] = {
+        "CONTENT_LENGTH": str(len(content)),
+        "wsgi.input": io.BytesIO(content),
+    }
+    more |= {"QUERY_STRING": query, "REMOTE_ADDR": address}
+    return call(app, make_environ(method, path, headers, **more))
 
 
 def explained(app: WSGIApplication, host: str = "localhost", **question: object) -> dict[str, Any]:
@@ -169,6 +174,15 @@ def test_other_pages_get_no_data(app: WSGIApplication, site: str, method: str, p
     assert answer.status == "400 Bad Request"
     assert answer.body == b"expected a request of the page itself\n"
     assert ask(app, method, path, {"Sec-Fetch-Site": "same-origin"}).code == 200
+
+
+@pytest.mark.parametrize(("method", "path"), DATA)
+def test_other_machines_get_no_data(app: WSGIApplication, method: str, path: str) -> None:
+    """Whoever is elsewhere can call himself localhost, but not come from here."""
+    answer = ask(app, method, path, address="192.0.2.7")
+    assert answer.status == "400 Bad Request"
+    assert answer.body == b"expected a request from the server's own machine\n"
+    assert ask(app, method, path, address="::1").code == 200
 
 
 @pytest.mark.parametrize(
@@ -319,6 +333,21 @@ def test_a_request_s_lines_are_kept(app: WSGIApplication, caplog: pytest.LogCapt
     assert (access["method"], access["path"], access["status"]) == ("GET", "/raise", 500)
     assert access["duration_ms"] > 0
     assert token not in json.dumps(lines)
+
+
+@pytest.mark.parametrize(("path", "is_kept"), [("/json/", True), ("/", False), ("/page.js", False)])
+def test_only_the_page_s_own_access_records_are_left_out(
+    app: WSGIApplication,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    path: str,
+    is_kept: bool,
+) -> None:
+    """The access records of the page itself are not kept, all others are."""
+    caplog.set_level(logging.INFO)
+    request_id = f"own-{len(path)}"
+    ask(app, "GET", path, {"X-Request-Id": request_id})
+    assert bool(lines_of(app, request_id)) == is_kept
 
 
 def test_only_new_lines_are_asked_for(

@@ -145,6 +145,9 @@ def _for_the_page(view: View) -> View:
 
     def checked(request: Request) -> Response:
         _origins(request)
+        # Whoever is not on this machine can say localhost, too, and the lines are everybody's.
+        if request.environ.get("REMOTE_ADDR") not in ("127.0.0.1", "::1"):
+            raise ValueError("expected a request from the server's own machine")
         if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
             raise ValueError("expected a request of the page itself")
         return view(request)

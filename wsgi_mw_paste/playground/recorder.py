@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_LINES: Final = 200
 MAX_TEXT: Final = 4000
 #: What the page itself asks for. Its requests are left out, or they would soon be all there is.
-_OWN: Final = ("/", "/page.css", "/page.js", "/icon.svg", "/explain", "/options", "/requests")
+_OWN: Final = ("/page.css", "/page.js", "/icon.svg", "/explain", "/options", "/requests")
 #: What the access record has beside its text. Never its token.
 _ACCESS: Final = ("method", "path", "status", "duration_ms")
 
@@ -43,7 +43,7 @@ class Recorder(logging.Handler):
         is_access = record.name == "wsgi_mw_paste.access" and "path" in fields
         if fields["request_id"] == NO_REQUEST_ID:
             return
-        if is_access and str(fields["path"]).endswith(_OWN):
+        if is_access and (fields["path"] == "/" or str(fields["path"]).endswith(_OWN)):
             return
         try:
             text = self.format(record)
