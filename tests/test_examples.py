@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.ini import ROOT
-from tests.servers import serving
+from tests.serving import serving
 from wsgi_mw_paste import CORSSettings, RequestIdSettings
 from wsgi_mw_paste.settings import options
 

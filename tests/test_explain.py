@@ -17,7 +17,7 @@ from tests.browser.site import HERE as BROWSER_FILES
 from tests.browser.table import ROWS, Row
 from tests.browser.test_browsers import pay_visit
 from tests.ini import write_ini
-from tests.servers import program
+from tests.serving import program
 from wsgi_mw_paste._deployment import build, make_real, read
 from wsgi_mw_paste._explain import Explanation, explain
 from wsgi_mw_paste._fetch import Fetch, make_fetch, preflight_reasons, unsafe_names

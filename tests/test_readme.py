@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ini import ROOT, load_ini, write_ini
-from tests.matrix.servers import SERVERS
-from tests.servers import Server, program, serving
+from tests.servers.servers import SERVERS
+from tests.serving import Server, program, serving
 from tests.wsgi import call, make_environ
 from wsgi_mw_paste import CORSSettings, RequestIdSettings
 from wsgi_mw_paste.settings import reference

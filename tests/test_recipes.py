@@ -15,7 +15,7 @@ import pytest
 
 from tests.frameworks import needs
 from tests.ini import ROOT, write_ini
-from tests.servers import serving
+from tests.serving import serving
 from tests.wsgi import between_validators, call, hello, make_environ
 from wsgi_mw_paste import RequestIdMiddleware, RequestIdSettings
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import VARIABLES
 from tests.ini import ROOT
-from tests.servers import Server, program, serving
+from tests.serving import Server, program, serving
 from tests.wsgi import assert_headers
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 from tests.browser.engines import ENGINES, browse, search_path
 from tests.browser.site import serve
 from tests.browser.table import ROWS, Row
-from tests.servers import program
+from tests.serving import program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,7 +16,7 @@ from contextlib import closing
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.servers import program
+from tests.serving import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ import pytest
 from tests.browser_page.chromium import Browser, chromium
 from tests.conftest import VARIABLES
 from tests.ini import ROOT
-from tests.servers import Server, program, serving
+from tests.serving import Server, program, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,13 +8,13 @@ from http.client import HTTPConnection
 
 import pytest
 
-from tests.matrix.client import (
+from tests.servers.client import (
     assert_every_id_in_its_place,
     assert_one_access_record_each,
     drive,
     records,
 )
-from tests.matrix.servers import GUNICORN, SERVERS, Server, output, rows, running
+from tests.servers.servers import GUNICORN, SERVERS, Server, output, rows, running
 
 
 @pytest.mark.parametrize("row", rows([name for name in SERVERS if "gunicorn" in name]))

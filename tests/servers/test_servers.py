@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.matrix.client import (
+from tests.servers.client import (
     LOGS,
     assert_every_id_in_its_place,
     assert_one_access_record_each,
     drive,
     records,
 )
-from tests.matrix.servers import Server, output, rows, running
+from tests.servers.servers import Server, output, rows, running
 
 
 @pytest.mark.parametrize("row", rows())

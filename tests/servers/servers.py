@@ -146,7 +146,7 @@ def running(command: str) -> Iterator[Running]:
     environment = {
         "PATH": PATH,
         "PWD": here,
-        # For tests.matrix.app; and Apache's Python is another one, which finds all else here.
+        # For tests.servers.app; and Apache's Python is another one, which finds all else here.
         "PYTHONPATH": os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")]),
         "PYTHONUNBUFFERED": "1",
         # Where gunicorn has its control socket.

@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.matrix.client")
+pytest.register_assert_rewrite("tests.servers.client")

@@ -11,10 +11,10 @@ from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.matrix.servers import PATIENCE
+from tests.servers.servers import PATIENCE
 
 if TYPE_CHECKING:
-    from tests.matrix.servers import Running
+    from tests.servers.servers import Running
 
 LOGS = ("formatted", "filtered", "queued")
 #: The ids that the clients send, and those that are generated.
