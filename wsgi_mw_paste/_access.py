@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIEnvironment
 
+#: The logger of the access records.
+ACCESS_LOGGER: Final = "wsgi_mw_paste.access"
 #: What of the environ the record tells, captured before the application can change it.
 _FACTS: Final = (
     "HTTP_HOST",
@@ -77,7 +79,7 @@ class AccessLog:
         log_tokens: bool | Literal["fingerprint"],  # noqa: FBT001 -- the option's own value
         log_tokens_key: str,
     ) -> None:
-        self.logger = logging.getLogger("wsgi_mw_paste.access")
+        self.logger = logging.getLogger(ACCESS_LOGGER)
         # As the environ has them: PEP 3333 strings are bytes in disguise.
         self.excluded = frozenset(
             path.encode("utf-8", "surrogateescape").decode("latin-1") for path in exclude_paths
@@ -198,7 +200,7 @@ def _token_reader(
 @functools.cache
 def warn_of_verbatim_tokens() -> None:
     """Warn once in a process, however many instances there are."""
-    logging.getLogger("wsgi_mw_paste.access").warning(
+    logging.getLogger(ACCESS_LOGGER).warning(
         "log_tokens is not set, so Bearer tokens are logged verbatim, in the token field;"
         " set it to fingerprint or false, or to true to agree"
     )

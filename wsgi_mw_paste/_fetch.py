@@ -12,15 +12,20 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
 from wsgi_mw_paste.origins import ANY, parse_origin
-from wsgi_mw_paste.values import is_forbidden_method, is_forbidden_request_header, is_token, method
+from wsgi_mw_paste.values import (
+    FORBIDDEN_RESPONSE_HEADERS,
+    SAFELISTED_METHODS,
+    is_forbidden_method,
+    is_forbidden_request_header,
+    is_token,
+    method,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from webob import Response
 
-#: "CORS-safelisted method".
-_SAFELISTED_METHODS: Final = ("GET", "HEAD", "POST")
 #: "CORS-safelisted request-header": the names, each with the value that it is taken to have if a
 #: script's is not known. Nobody who asks about Content-Type has a form in mind.
 SAFELISTED_HEADERS: Final[Mapping[str, str]] = {
@@ -43,8 +48,6 @@ _SAFELISTED_RESPONSE_HEADERS: Final = (
     "cache-control", "content-language", "content-length", "content-type", "expires",
     "last-modified", "pragma",
 )  # fmt: skip
-#: "forbidden response-header name".
-_FORBIDDEN_RESPONSE_HEADERS: Final = ("set-cookie", "set-cookie2")
 #: "ok status" and "redirect status".
 _OK: Final = range(200, 300)
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
@@ -145,7 +148,7 @@ def _is_safelisted(name: str, value: str | None) -> bool:
 def preflight_reasons(fetch: Fetch) -> list[str]:
     """Return why a preflight is needed, nothing if it is not: "main fetch"."""
     why = []
-    if fetch.method not in _SAFELISTED_METHODS:
+    if fetch.method not in SAFELISTED_METHODS:
         why.append(f"the method {fetch.method} is not safelisted")
     if names := unsafe_names(fetch):
         plural = len(names) > 1
@@ -162,7 +165,7 @@ def preflight_failure(fetch: Fetch, origin: str, response: Response) -> str:
         return f"the status is {response.status}"
     if failure := cors_failure(fetch, origin, response):
         return failure
-    methods = {*_SAFELISTED_METHODS, *_items(response, "Access-Control-Allow-Methods")}
+    methods = {*SAFELISTED_METHODS, *_items(response, "Access-Control-Allow-Methods")}
     if fetch.method not in methods and (fetch.credentials or ANY not in methods):
         return f"Access-Control-Allow-Methods does not list {fetch.method}"
     names = {name.lower() for name in _items(response, "Access-Control-Allow-Headers")}
@@ -203,7 +206,7 @@ def sort_headers(fetch: Fetch, response: Response, *, cors: bool) -> tuple[list[
     readable = [
         name
         for name in dict.fromkeys(response.headers)
-        if (every or name.lower() in exposed) and name.lower() not in _FORBIDDEN_RESPONSE_HEADERS
+        if (every or name.lower() in exposed) and name.lower() not in FORBIDDEN_RESPONSE_HEADERS
     ]
     return readable, [name for name in dict.fromkeys(response.headers) if name not in readable]
 

@@ -24,6 +24,7 @@ from webob import Response
 from wsgi_mw_paste.origins import Origins, Policy, compile_origins, parse_origin
 from wsgi_mw_paste.settings import Problem, Settings, option, resolve
 from wsgi_mw_paste.values import (
+    SAFELISTED_METHODS,
     boolean,
     is_token,
     list_of,
@@ -61,8 +62,6 @@ _SHORTEST: Final = min(map(len, _CORS_RESPONSE_HEADERS))
 #: Fetch, "CORS protocol and HTTP caches": on every response unless the policy is ``*``. A line of
 #: its own is as good as a merged one, and costs nothing.
 _VARY: Final = ("Vary", "Origin")
-#: Fetch, "CORS-safelisted method".
-_SAFELISTED_METHODS: Final = ("GET", "HEAD", "POST")
 
 #: The longest registered method has 17 characters.
 _MAX_METHOD: Final = 64
@@ -115,7 +114,7 @@ class CORSSettings(Settings):
         metadata=option(boolean, "cookies, HTTP authentication, client certificates"),
     )
     cors_allow_methods: Sequence[str] = dataclasses.field(
-        default=(*_SAFELISTED_METHODS, "PUT", "PATCH", "DELETE", "OPTIONS"),
+        default=(*SAFELISTED_METHODS, "PUT", "PATCH", "DELETE", "OPTIONS"),
         metadata=option(
             list_of(method), "methods beyond GET, HEAD, POST (always allowed); `*`: any"
         ),
@@ -227,7 +226,7 @@ class CORSMiddleware:
     def _compile_preflight(self, settings: CORSSettings) -> None:
         """Compile the answers to preflights as far as they do not depend on the request."""
         self._any_method = ANY in settings.cors_allow_methods
-        self._methods = frozenset(_SAFELISTED_METHODS).union(settings.cors_allow_methods)
+        self._methods = frozenset(SAFELISTED_METHODS).union(settings.cors_allow_methods)
         self._any_header = ANY in settings.cors_allow_headers
         self._headers = frozenset(name.lower() for name in settings.cors_allow_headers) - {ANY}
         # 200 and not 204: waitress closes the connection after every 204.
@@ -238,7 +237,7 @@ class CORSMiddleware:
         if not self._any_method:
             # All of them, so that one preflight serves later requests with other methods, too.
             accepted.headers["Access-Control-Allow-Methods"] = ", ".join(
-                dict.fromkeys([*_SAFELISTED_METHODS, *settings.cors_allow_methods])
+                dict.fromkeys([*SAFELISTED_METHODS, *settings.cors_allow_methods])
             )
         accepted.headers["Access-Control-Max-Age"] = str(settings.cors_max_age)
         self._accepted = accepted.status, accepted.headerlist

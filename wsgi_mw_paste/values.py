@@ -21,6 +21,8 @@ _FALSE: Final = frozenset({"false", "no", "off", "n", "f", "0"})
 #: RFC 9110, section 5.6.2: what methods and header names are made of.
 is_token: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII).fullmatch
 
+#: Fetch, "CORS-safelisted method".
+SAFELISTED_METHODS: Final = ("GET", "HEAD", "POST")
 #: Fetch, "normalize a method": browsers upper-case these, byte for byte, and no others.
 _NORMALIZED_METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
 #: Fetch, "forbidden method".
@@ -40,7 +42,7 @@ _HEADERS_OF_HTTP: Final = _FORBIDDEN_REQUEST_HEADERS.union(
 )
 _PREFIXES_OF_HTTP: Final = ("access-control-", "content-", "proxy-", "sec-")
 #: Fetch, "forbidden response-header name": never readable by scripts.
-_FORBIDDEN_RESPONSE_HEADERS: Final = frozenset({"set-cookie", "set-cookie2"})
+FORBIDDEN_RESPONSE_HEADERS: Final = frozenset({"set-cookie", "set-cookie2"})
 
 
 class InvalidItemsError(ValueError):
@@ -173,7 +175,7 @@ def response_header(word: str) -> str:
     if word == "*":
         return word
     name = header_name(word).lower()
-    if name in _FORBIDDEN_RESPONSE_HEADERS:
+    if name in FORBIDDEN_RESPONSE_HEADERS:
         raise ValueError("expected a header that scripts can read; browsers hide this one")
     if name == "origin" or name.startswith("access-control-"):
         raise ValueError("expected a response header of yours; this one is part of CORS")

@@ -11,6 +11,7 @@ from collections import deque
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
+from wsgi_mw_paste._access import ACCESS_LOGGER
 from wsgi_mw_paste.logging import NO_REQUEST_ID, RequestIdFilter
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Recorder(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record, with its traceback."""
         fields = record.__dict__
-        is_access = record.name == "wsgi_mw_paste.access" and "path" in fields
+        is_access = record.name == ACCESS_LOGGER and "path" in fields
         if fields["request_id"] == NO_REQUEST_ID:
             return
         if is_access and (fields["path"] == "/" or str(fields["path"]).endswith(_OWN)):
