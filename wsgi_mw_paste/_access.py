@@ -98,7 +98,7 @@ class AccessRecord:
 
     __slots__ = (
         "_counted", "_environ", "_facts", "_log", "_request_id", "_source", "_started",
-        "bytes", "headers", "status",
+        "bytes", "error_type", "headers", "status",
     )  # fmt: skip
 
     def __init__(
@@ -110,12 +110,26 @@ class AccessRecord:
         self._environ = environ
         self._request_id = request_id
         self._source = source
-        self._facts = [environ.get(key) for key in _FACTS]
+        self._facts = tuple(map(environ.get, _FACTS))
         self._started = perf_counter()
         self.status: str | None = None
         self.headers: list[tuple[str, str]] = []
         self.bytes = 0
+        self.error_type: str | None = None
         self._counted = True
+
+    def start(
+        self, status: str, headers: list[tuple[str, str]], write: Callable[[bytes], object]
+    ) -> Callable[[bytes], object]:
+        """Take note of a response; return its ``write`` (PEP 3333), which counts from now on."""
+        self.status, self.headers = status, headers
+
+        def counted(data: bytes) -> object:
+            result = write(data)
+            self.bytes += len(data)
+            return result
+
+        return counted
 
     def count_from_headers(self) -> None:
         """Take the Content-Length for the number of bytes: nobody will count them."""
@@ -123,11 +137,11 @@ class AccessRecord:
         self._counted = len(lengths) == 1 and bool(re.fullmatch("[0-9]{1,18}", lengths[0]))
         self.bytes = int(lengths[0]) if self._counted else 0
 
-    def emit(self, error_type: str | None) -> None:
+    def emit(self) -> None:
         """Log the record, unless its level is off or its path is excluded."""
         duration = perf_counter() - self._started
         logger = self._log.logger
-        error_type = error_type or self._environ.get(ERROR_TYPE_KEY)
+        error_type = self.error_type or self._environ.get(ERROR_TYPE_KEY)
         level = logging.INFO if error_type is None else logging.ERROR
         if not logger.isEnabledFor(level):
             return

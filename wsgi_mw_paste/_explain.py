@@ -160,17 +160,17 @@ def _refusal(fetch: Fetch, origin: str, step: Step) -> Refusal:
     if not node.cors.origins:
         return _change(node, "cors_allowed", "CORS is off", origin)
     asked = (fetch.method, ",".join(unsafe_names(fetch))) if step.why else ("GET", "")
-    reason, names = node.judge.judge(origin, *asked)
+    reason, name = node.judge.judge(origin, *asked)
     if reason is ORIGIN_OPAQUE:
         advice = "give the page an origin of its own, only * would cover this one"
         return Refusal(reason.text, advice, _place(node, reason.option))
-    if reason is METHOD_NOT_LISTED and names[0].upper() in node.cors.cors_allow_methods:
-        advice = f"write {names[0].upper()} in the script, browsers send this method as it is"
+    if reason is METHOD_NOT_LISTED and name.upper() in node.cors.cors_allow_methods:
+        advice = f"write {name.upper()} in the script, browsers send this method as it is"
         return Refusal(reason.text, advice, _place(node, reason.option))
     if reason in (METHOD_MALFORMED, HEADERS_TOO_LONG):
         return Refusal(reason.text, "send fewer or shorter names, no option allows these")
     if reason is not None:
-        return _change(node, reason.option, reason.text, names[0] if names else origin)
+        return _change(node, reason.option, reason.text, name or origin)
     if fetch.credentials and not node.cors.cors_allow_credentials:
         advice = "write cors_allow_credentials = true"
         if node.cors.origins.any:

@@ -16,12 +16,17 @@ import os
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from _typeshed.wsgi import WSGIEnvironment
+
+    #: What the running code belongs to, one request or one :func:`request_id_scope`: the id, the
+    #: name of its header, and the other headers to hand on. A NamedTuple lost: each request would
+    #: pay 0.15 µs for the names of its fields.
+    Scope = tuple[str, str, Sequence[tuple[str, str]]]
 
 #: The key in the environ under which ``errors`` leaves the type of an exception it answered.
 ERROR_TYPE_KEY: Final = "wsgi_mw_paste.error_type"
@@ -37,14 +42,6 @@ _SAFE_ID: Final = re.compile(
 ).fullmatch
 
 
-class Scope(NamedTuple):
-    """What the running code belongs to: one request, or one :func:`request_id_scope`."""
-
-    request_id: str
-    header: str
-    forwarded: Sequence[tuple[str, str]] = ()
-
-
 #: The current scope; ``None`` outside of any.
 current_scope: Final[ContextVar[Scope | None]] = ContextVar("wsgi_mw_paste", default=None)
 
@@ -55,6 +52,15 @@ def is_safe_id(request_id: str, max_length: int = MAX_LENGTH) -> bool:
     return len(request_id) <= max_length and _SAFE_ID(request_id) is not None
 
 
+def plain_id_matcher(max_length: int) -> Callable[[str], object]:
+    """Return a quick test for ids that :func:`is_safe_id` would allow, which misses few of them.
+
+    Hexadecimal digits, UUIDs and base64 pass it. It needs no look-ahead, and so half of the time.
+    """
+    rest = max_length - 1
+    return re.compile(rf"[A-Za-z0-9][A-Za-z0-9_~:@#+/=-]{{0,{rest}}}", re.ASCII).fullmatch
+
+
 def new_request_id() -> str:
     """Return 32 random hexadecimal digits: a valid W3C trace id, safe after ``fork``."""
     return os.urandom(16).hex()
@@ -63,7 +69,7 @@ def new_request_id() -> str:
 def current_request_id() -> str | None:
     """Return the id of the current request or scope, ``None`` outside of both."""
     scope = current_scope.get()
-    return None if scope is None else scope.request_id
+    return None if scope is None else scope[0]
 
 
 @contextmanager
@@ -86,10 +92,10 @@ def request_id_scope(
     """
     if id is not None and not is_safe_id(id):
         raise ValueError("expected a request id of up to 1024 of A-Z a-z 0-9 . _ ~ : @ # + / = -")
-    scope = Scope(id or new_request_id(), header)
-    token = current_scope.set(scope)
+    request_id = id or new_request_id()
+    token = current_scope.set((request_id, header, ()))
     try:
-        yield scope.request_id
+        yield request_id
     finally:
         current_scope.reset(token)
 
@@ -105,20 +111,21 @@ def outgoing_headers() -> dict[str, str]:
     scope = current_scope.get()
     if scope is None:
         return {}
+    request_id, header, forwarded = scope
     headers = {
         name: value
-        for name, value in scope.forwarded
+        for name, value in forwarded
         # Clients raise on the rest, and a stranger chose it.
         if value.isascii() and value.isprintable()
     }
-    headers[scope.header] = scope.request_id
+    headers[header] = request_id
     return headers
 
 
 def is_file_wrapper(body: object, environ: WSGIEnvironment) -> bool:
     """Say whether a body is the server's ``wsgi.file_wrapper`` (PEP 3333, "File Handling")."""
     wrapper = environ.get("wsgi.file_wrapper")
-    if isinstance(wrapper, type):
-        return type(body) is wrapper
+    if type(body) is wrapper:
+        return True
     # uWSGI's is a function that returns the file.
-    return wrapper is not None and hasattr(body, "fileno")
+    return wrapper is not None and not isinstance(wrapper, type) and hasattr(body, "fileno")

@@ -22,11 +22,14 @@ from webob.acceptparse import create_accept_header
 from wsgi_mw_paste.context import ERROR_TYPE_KEY, current_request_id, is_file_wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from logging import Logger
 
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    Headers = list[tuple[str, str]]
+    Write = Callable[[bytes], object]
 
 _TEXT: Final = "text/plain"
 _JSON: Final = "application/problem+json"
@@ -51,51 +54,58 @@ class ErrorsMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Call the application, and answer in its place if it raises."""
-        return _Exchange(self._logger, environ, start_response).perform(self._app)
+        started: list[str] = []
+
+        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
+            started.append(status)
+            if exc_info is None:
+                return start_response(status, headers)
+            return start_response(status, headers, exc_info)
+
+        try:
+            body = self._app(environ, start)
+        except Exception:  # noqa: BLE001 -- what escapes here would be the server's
+            return _Exchange(self._logger, environ, start_response, started).answer()
+        kind = type(body)
+        if kind is list or kind is tuple or is_file_wrapper(body, environ):
+            return body
+        return _Exchange(self._logger, environ, start_response, started).guard(body)
 
 
 class _Exchange:
-    """One request on its way, and its body if that could still raise."""
+    """What is left of a request when the application has returned or raised; a body, if need be."""
 
     __slots__ = (
         "_chunks", "_close", "_environ", "_logger", "_next", "_start_response", "_started",
     )  # fmt: skip
 
     def __init__(
-        self, logger: Logger, environ: WSGIEnvironment, start_response: StartResponse
+        self,
+        logger: Logger,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+        started: Sequence[str],
     ) -> None:
         self._logger = logger
         self._environ = environ
         self._start_response = start_response
-        self._started = False
+        self._started = started
         self._chunks = False
         self._close: Callable[[], object] | None = None
 
-    def perform(self, app: WSGIApplication) -> Iterable[bytes]:
-        """Call the application and return its body: as it is, guarded, or the answer."""
+    def guard(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        """Return the body that answers in the place of *body* if that raises."""
+        self._close = getattr(body, "close", None)
         try:
-            body = app(self._environ, self.start_response)
-            if type(body) in (list, tuple) or is_file_wrapper(body, self._environ):
-                return body
-            self._close = getattr(body, "close", None)
             self._next = iter(body).__next__
-        except Exception:  # noqa: BLE001 -- what escapes here would be the server's
+        except Exception:  # noqa: BLE001 -- as in __call__()
             try:
-                return self._answer()
+                return self.answer()
             finally:
-                # Where iter() raised there is a body, and no server that will ever see it.
+                # There is a body, and no server that will ever see it.
                 with contextlib.suppress(Exception):
                     self.close()
         return self
-
-    def start_response(
-        self, status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
-    ) -> Callable[[bytes], object]:
-        """Remember that the application has started its response."""
-        self._started = True
-        if exc_info is None:
-            return self._start_response(status, headers)
-        return self._start_response(status, headers, exc_info)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -105,8 +115,8 @@ class _Exchange:
             chunk = self._next()
         except StopIteration:
             raise
-        except Exception:  # noqa: BLE001 -- as in perform()
-            answer = self._answer()
+        except Exception:  # noqa: BLE001 -- as in __call__()
+            answer = self.answer()
         else:
             self._chunks = self._chunks or bool(chunk)
             return chunk
@@ -125,7 +135,7 @@ class _Exchange:
                 self._log()
                 raise
 
-    def _answer(self) -> Iterable[bytes]:
+    def answer(self) -> Iterable[bytes]:
         """Log the current exception and answer it.
 
         Whether the response has begun is the server's to say: given ``exc_info``, its
@@ -134,9 +144,7 @@ class _Exchange:
         """
         self._environ[ERROR_TYPE_KEY] = self._log()
 
-        def start(
-            status: str, headers: list[tuple[str, str]], _: object = None, /
-        ) -> Callable[[bytes], object]:
+        def start(status: str, headers: Headers, _: object = None, /) -> Write:
             if not self._started:
                 # uWSGI takes any exc_info for an error of its own, and then sends no body.
                 return self._start_response(status, headers)

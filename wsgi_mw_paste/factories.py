@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     Filter = Callable[[WSGIApplication], WSGIApplication]
+    Middleware = CORSMiddleware | ErrorsMiddleware | RequestIdMiddleware
 
 
 def _all_three(
     app: WSGIApplication, cors_settings: CORSSettings, request_id_settings: RequestIdSettings
-) -> WSGIApplication:
+) -> RequestIdMiddleware:
     """Put the three in their right order: errors innermost, so its answers pass the others."""
-    return RequestIdMiddleware(
-        CORSMiddleware(ErrorsMiddleware(app), cors_settings), request_id_settings
-    )
+    inner = CORSMiddleware(ErrorsMiddleware(app).__call__, cors_settings)
+    return RequestIdMiddleware(inner.__call__, request_id_settings)
 
 
 class FilterKind(NamedTuple):
     """What an entry point makes: of which settings, by which function."""
 
     settings: Sequence[type[Settings]]
-    wrap: Callable[..., WSGIApplication]
+    wrap: Callable[..., Middleware]
 
 
 #: The filters by the name of their entry point.
@@ -89,4 +89,5 @@ def read(name: str, global_conf: Mapping[str, Any], local_conf: Mapping[str, Any
 
 def _filter(name: str, global_conf: Mapping[str, Any], local_conf: Mapping[str, Any]) -> Filter:
     settings = [each.settings for each in read(name, global_conf, local_conf)]
-    return lambda app: FILTERS[name].wrap(app, *settings)
+    # The bound method and not the instance, whose type Python would ask for it at every request.
+    return lambda app: FILTERS[name].wrap(app, *settings).__call__

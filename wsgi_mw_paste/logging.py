@@ -22,7 +22,7 @@ import logging.handlers
 import sys
 from typing import TYPE_CHECKING
 
-from wsgi_mw_paste.context import current_request_id
+from wsgi_mw_paste.context import current_scope
 
 if TYPE_CHECKING:
     from logging import Handler, LogRecord
@@ -31,19 +31,20 @@ if TYPE_CHECKING:
 NO_REQUEST_ID = "-"
 
 
-def _add_request_id(record: LogRecord) -> None:
-    # Never overwritten: the access record, a queue or ``extra=`` knows better than the context.
-    if not hasattr(record, "request_id"):
-        record.request_id = current_request_id() or NO_REQUEST_ID
-
-
 class RequestIdFilter(logging.Filter):
     """Set ``record.request_id`` (``-`` outside a request) where there is none; drop no record."""
 
     def filter(self, record: LogRecord) -> bool:
         """Add the id and let the record pass."""
-        _add_request_id(record)
+        # Never overwritten: the access record, a queue or ``extra=`` knows better than the context.
+        if not hasattr(record, "request_id"):
+            scope = current_scope.get()
+            record.request_id = NO_REQUEST_ID if scope is None else scope[0]
         return True
+
+
+#: What the formatter does, too.
+_FILTER = RequestIdFilter()
 
 
 class RequestIdFormatter(logging.Formatter):
@@ -54,7 +55,7 @@ class RequestIdFormatter(logging.Formatter):
 
     def format(self, record: LogRecord) -> str:
         """Add the id if the record has none, and format."""
-        _add_request_id(record)
+        _FILTER.filter(record)
         return super().format(record)
 
 

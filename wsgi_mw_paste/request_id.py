@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import re
 import sys
 from contextvars import copy_context
@@ -22,12 +21,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from wsgi_mw_paste._access import AccessLog, AccessRecord, warn_of_verbatim_tokens
 from wsgi_mw_paste.context import (
     MAX_LENGTH,
-    Scope,
     current_request_id,
     current_scope,
     is_file_wrapper,
     is_safe_id,
     new_request_id,
+    plain_id_matcher,
 )
 from wsgi_mw_paste.logging import RequestIdFilter
 from wsgi_mw_paste.settings import Settings, option, resolve
@@ -40,6 +39,7 @@ from wsgi_mw_paste.values import (
     path,
     secret,
     tokens_in_logs,
+    usual_response_headers,
 )
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    Headers = list[tuple[str, str]]
+    Write = Callable[[bytes], object]
 
 # The names of 0.1.6 of the predecessor, kept here for those who import them from here.
 __all__ = [
@@ -144,12 +147,15 @@ class RequestIdMiddleware:
         self._app = app
         self._header = settings.request_id_header
         self._lower_header = self._header.lower()
+        self._other_headers = usual_response_headers(but={self._lower_header})
         self._environ_key = _environ_key(self._header)
         self._trust = settings.request_id_trust
         self._max_length = settings.request_id_max_length
+        self._is_plain = plain_id_matcher(self._max_length)
         self._fallbacks = [
             (_environ_key(name), _PARSERS.get(name.lower(), _whole))
             for name in settings.request_id_fallback_headers
+            if self._trust
         ]
         # By key: the id itself and a header in two spellings would be sent on twice.
         forward = {_environ_key(name): name for name in settings.request_id_forward_headers}
@@ -166,29 +172,55 @@ class RequestIdMiddleware:
         """Run the application inside a context of its own, in which the id is known."""
         if REQUEST_ID_KEY in environ and current_scope.get() is not None:
             return self._app(environ, start_response)
-        request_id, source = self._identify(environ)
+        inbound = environ.get(self._environ_key)
+        if inbound is None and not self._fallbacks:
+            request_id, source = new_request_id(), "generated"
+        elif inbound is not None and self._trust and self._is_plain(inbound):
+            request_id, source = inbound, "inbound"
+        else:
+            request_id, source = self._identify(environ, inbound)
         environ[REQUEST_ID_KEY] = environ[self._environ_key] = request_id
-        forwarded = [(name, environ[key]) for key, name in self._forward if key in environ]
+        forwarded = []
+        for key, name in self._forward:
+            if key in environ:
+                forwarded.append((name, environ[key]))
         # One Context for the call, every chunk and close(). Setting and resetting the variable
         # lost: on servers that change threads the id leaks, or the reset raises.
-        context = copy_context()
-        context.run(current_scope.set, Scope(request_id, self._header, forwarded))
-        header = (self._header, request_id)
-        exchange = _Exchange(context.run, start_response, header, self._lower_header)
-        if self._log is not None:
-            exchange.record = self._log.begin(environ, request_id, source)
-        return exchange.perform(self._app, environ)
+        run = copy_context().run
+        run(current_scope.set, (request_id, self._header, forwarded))
+        record = None if self._log is None else self._log.begin(environ, request_id, source)
+        header = self._header, request_id
+        lower, others = self._lower_header, self._other_headers
 
-    def _identify(self, environ: WSGIEnvironment) -> tuple[str, str]:
+        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
+            """Send the id once, whatever the application sends in its place."""
+            sent = [*headers, header]
+            for each in headers:
+                if each[0] not in others and each[0].lower() == lower:
+                    sent.remove(each)
+            if exc_info is None:
+                write = start_response(status, sent)
+            else:
+                write = start_response(status, sent, exc_info)
+            return write if record is None else record.start(status, sent, write)
+
+        try:
+            body = run(self._app, environ, start)
+        except BaseException as error:
+            _Exchange(run, request_id, record).fail(error)
+            raise
+        kind = type(body)
+        if record is None and (kind is list or kind is tuple):
+            return body
+        return _Exchange(run, request_id, record).follow(body, environ)
+
+    def _identify(self, environ: WSGIEnvironment, inbound: str | None) -> tuple[str, str]:
         """Return the request's id and its source: ``inbound``, ``generated`` or ``replaced``."""
-        if not self._trust:
-            return new_request_id(), "generated"
-        inbound = environ.get(self._environ_key)
-        if inbound is not None and (inbound := _stripped(inbound)):
+        source = "generated"
+        if self._trust and inbound is not None and (inbound := _stripped(inbound)):
             if is_safe_id(inbound, self._max_length):
                 return inbound, "inbound"
             return new_request_id(), "replaced"
-        source = "generated"
         for key, parse in self._fallbacks:
             value = environ.get(key)
             if value is not None and (value := _stripped(value)):
@@ -258,82 +290,51 @@ _PARSERS: Final[dict[str, Callable[[str], str | None]]] = {
 }
 
 
-_END: Final = iter(()).__next__
+_END: Final = object()
 
 
 class _Exchange:
-    """One request on its way: its context, its response, its record, and its body if need be.
+    """What is left of a request when the application has returned: its body and its end.
 
     As a body it produces every chunk, and the end, in the request's context. A class and not a
     generator: the ``finally`` of a generator that was never started does not run when a server
     closes it.
     """
 
-    __slots__ = (
-        "_close", "_header", "_lower_header", "_next", "_run", "_start_response", "record",
-    )  # fmt: skip
+    __slots__ = ("_chunks", "_close", "_closed", "_record", "_request_id", "_run")
 
     def __init__(
-        self,
-        run: Callable[..., Any],
-        start_response: StartResponse,
-        header: tuple[str, str],
-        lower_header: str,
+        self, run: Callable[..., Any], request_id: str, record: AccessRecord | None
     ) -> None:
         self._run = run
-        self._start_response = start_response
-        self._header = header
-        self._lower_header = lower_header
+        self._request_id = request_id
+        self._record = record
         self._close: Callable[[], object] | None = None
-        self.record: AccessRecord | None = None
+        self._closed = False
 
-    def perform(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
-        """Call the application and return its body, untouched where servers make use of it."""
+    def follow(self, body: Any, environ: WSGIEnvironment) -> Iterable[bytes]:
+        """Return what ends the request: the body as it is where servers make use of it, or this."""
         try:
-            body = self._run(app, environ, self.start_response)
-            if type(body) in (list, tuple):
+            if self._record is not None and type(body) in (list, tuple):
                 # Servers make a Content-Length of a list's length.
-                if self.record is not None:
-                    self.record.bytes += sum(map(len, body))
+                self._record.bytes += sum(map(len, body))
                 self._finish()
                 return body  # type: ignore[no-any-return]
             self._close = getattr(body, "close", None)
             if is_file_wrapper(body, environ):
                 return self._hand_over(body)
-            self._next = self._run(iter, body).__next__
+            self._chunks: Iterator[bytes] = self._run(iter, body)
         except BaseException as error:
-            self._fail(error)
+            self.fail(error)
             # Where iter() raised there is a body, and no server that will ever see it.
             self.close()
             raise
         return self
 
-    def start_response(
-        self, status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
-    ) -> Callable[[bytes], object]:
-        """Send the id once, whatever the application sent in its place."""
-        headers = [h for h in headers if h[0].lower() != self._lower_header]
-        headers.append(self._header)
-        if exc_info is None:
-            write = self._start_response(status, headers)
-        else:
-            write = self._start_response(status, headers, exc_info)
-        record = self.record
-        if record is None:
-            return write
-        record.status, record.headers = status, headers
-
-        def counted(data: bytes) -> object:
-            result = write(data)
-            record.bytes += len(data)
-            return result
-
-        return counted
-
     def _hand_over(self, body: Any) -> Iterable[bytes]:
         """Return a file wrapper with its ``close`` hooked: sendfile needs the object itself."""
-        if self.record is not None:
-            self.record.count_from_headers()
+        if self._record is not None:
+            self._record.count_from_headers()
         try:
             body.close = self.close
         except AttributeError:
@@ -346,32 +347,51 @@ class _Exchange:
 
     def __next__(self) -> bytes:
         try:
-            chunk: bytes = self._run(self._next)
-        except StopIteration:
-            self._finish()
-            raise
+            chunk = self._run(next, self._chunks, _END)
         except BaseException as error:
-            self._fail(error)
+            self.fail(error)
             raise
-        record = self.record  # another thread that closes may take it away
+        if chunk is _END:
+            self._finish()
+            raise StopIteration
+        record = self._record  # another thread that closes may take it away
         if record is not None:
             record.bytes += len(chunk)
-        return chunk
+        return chunk  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Close the application's body, once however often a server calls, and end the request."""
-        close, self._close = self._close, None
+        if not self._closed:
+            try:
+                self._run(self._end)
+            except RuntimeError:
+                _outside(self._end, has_run=self._closed)
+
+    def _end(self) -> None:
+        """Close and write the record; to be run in the request's context."""
+        self._closed = True
         try:
-            if close is not None:
-                self._enter(close)
+            if self._close is not None:
+                self._close()
         except BaseException as error:
             # Too late for the server to answer in the application's place.
-            self._fail(error, answered=True)
+            self._blame(error)
             raise
+        finally:
+            if self._record is not None:
+                self._write_record()
+
+    def fail(self, error: BaseException) -> None:
+        """End the request with an exception."""
+        self._blame(error)
+        record = self._record
+        if record is not None and not record.bytes:
+            # Nothing is out yet: the server will answer instead of the application.
+            record.status = "500"
         self._finish()
 
-    def _fail(self, error: BaseException, *, answered: bool = False) -> None:
-        """End the request with an exception; the server's own traceback shall carry the id."""
+    def _blame(self, error: BaseException) -> None:
+        """Say in the exception whose it is: the server's own traceback shall carry the id."""
         if sys.version_info >= (3, 11):
             prefix = "request_id: "
             # Exceptions of frozen classes take no note.
@@ -379,37 +399,32 @@ class _Exchange:
                 # An exception that is kept and raised again has the note of another request.
                 notes = getattr(error, "__notes__", [])
                 notes[:] = [note for note in notes if not str(note).startswith(prefix)]
-                error.add_note(prefix + self._header[1])
-        record = self.record
-        if record is not None and not record.bytes and not answered:
-            # Nothing is out yet: the server will answer instead of the application.
-            record.status = "500"
-        self._finish(type(error).__name__)
+                error.add_note(prefix + self._request_id)
+        if self._record is not None:
+            self._record.error_type = type(error).__name__
 
-    def _finish(self, error_type: str | None = None) -> None:
-        """Write the access record, once, and let go of the body."""
-        # It may hold our start_response: together they would stay until the garbage collector runs.
-        self._next = _END
-        record, self.record = self.record, None
+    def _finish(self) -> None:
+        """Write the access record before the end: there is no more to come."""
+        if self._record is not None:
+            try:
+                self._run(self._write_record)
+            except RuntimeError:
+                _outside(self._write_record, has_run=self._record is None)
+
+    def _write_record(self) -> None:
+        """Write the access record once; to be run in the request's context."""
+        record, self._record = self._record, None
         if record is not None:
-            self._enter(functools.partial(record.emit, error_type))
+            record.emit()
 
-    def _enter(self, function: Callable[[], object]) -> None:
-        """Run *function* in the request's context; plainly if somebody is in there already.
 
-        That is what a server does that closes a body in one thread while another one iterates: the
-        application's ``close`` matters more than its context then.
-        """
-        entered = False
+def _outside(function: Callable[[], object], *, has_run: bool) -> None:
+    """Call what could not enter the request's context, as somebody is in there already.
 
-        def enter() -> None:
-            nonlocal entered
-            entered = True
-            function()
-
-        try:
-            self._run(enter)
-        except RuntimeError:
-            if entered:
-                raise
-            function()
+    That is what a server does that closes a body in one thread while another one iterates: the
+    application's ``close`` matters more than its context then.
+    """
+    if has_run:
+        # The error is the function's own.
+        raise  # noqa: PLE0704 -- called where it is handled
+    function()
