@@ -31,6 +31,13 @@ _OURS = frozenset(
         "expose-headers",
     )
 )  # fmt: skip
+#: What the applications here send, and what the filter for CORS adds to it.
+_THEIRS = frozenset(
+    """Cache-Control Content-Language Content-Length Content-Security-Policy Content-Type ETag
+    Last-Modified Referrer-Policy Server-Timing Strict-Transport-Security Vary
+    X-Content-Type-Options""".split()
+)
+_THEIRS_AND_OURS = _THEIRS | {"Access-Control-Allow-Origin", "Access-Control-Expose-Headers"}
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TOKENS = re.compile(r"[a-z0-9!#$%&'+.^_`|~-]+(?:,[a-z0-9!#$%&'+.^_`|~-]+)*").fullmatch
 _LABELS = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*").fullmatch
@@ -111,7 +118,7 @@ def cors(app: WSGIApplication, origins: Iterable[str]) -> WSGIApplication:
 
         def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
             for name, _ in headers:
-                if len(name) > 21 and name.lower() in _OURS:
+                if name not in _THEIRS and name.lower() in _OURS:
                     headers = [h for h in headers if h[0].lower() not in _OURS]
                     break
             if exc_info is None:
@@ -124,7 +131,7 @@ def cors(app: WSGIApplication, origins: Iterable[str]) -> WSGIApplication:
 
 
 _scope: ContextVar[tuple[str, str | None, str | None] | None] = ContextVar("floor", default=None)
-_is_safe = re.compile(r"(?![./])[._~:@#+/=-]*[A-Za-z0-9][A-Za-z0-9._~:@#+/=-]*").fullmatch
+_is_plain = re.compile(r"[A-Za-z0-9][A-Za-z0-9_~:@#+/=-]{0,127}", re.ASCII).fullmatch
 
 
 class _Body:
@@ -154,7 +161,7 @@ def request_id(app: WSGIApplication) -> WSGIApplication:
 
     def handle(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         current = environ.get("HTTP_X_REQUEST_ID")
-        if current is None or len(current) > 128 or not _is_safe(current) or ".." in current:
+        if current is None or not _is_plain(current):
             current = urandom(16).hex()
         environ["wsgi_mw_paste.request_id"] = environ["HTTP_X_REQUEST_ID"] = current
         run = copy_context().run
@@ -164,7 +171,7 @@ def request_id(app: WSGIApplication) -> WSGIApplication:
 
         def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
             for name, _ in headers:
-                if len(name) == 12 and name.lower() == "x-request-id":
+                if name not in _THEIRS_AND_OURS and name.lower() == "x-request-id":
                     headers = [h for h in headers if h[0].lower() != "x-request-id"]
                     break
             if exc_info is None:
@@ -172,9 +179,10 @@ def request_id(app: WSGIApplication) -> WSGIApplication:
             return start_response(status, [*headers, ours], exc_info)
 
         body: Any = run(app, environ, start)
-        if type(body) in (list, tuple):
+        kind = type(body)
+        if kind is list or kind is tuple:
             return body  # type: ignore[no-any-return]
-        if type(body) is environ.get("wsgi.file_wrapper"):
+        if kind is environ.get("wsgi.file_wrapper"):
             close = body.close
             body.close = lambda: run(close)
             return body  # type: ignore[no-any-return]

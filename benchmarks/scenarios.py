@@ -87,11 +87,13 @@ class Scenario(NamedTuple):
     wanted_peers: Sequence[peers.Peer] = ()
     origins: Sequence[str] = ()
 
-    def variants(self, *, with_peers: bool = True) -> dict[str, WSGIApplication]:
+    def variants(
+        self, *, with_peers: bool = True, frameworks: bool = True
+    ) -> dict[str, WSGIApplication]:
         """Build everything that is compared, the bare application first."""
         found = {"bare": self.app, **self.build(self.app)}
         for peer in self.wanted_peers if with_peers else ():
-            if peer.is_installed():
+            if peer.is_installed() and (frameworks or peer.base == "bare"):
                 if peer.base != "bare":
                     found[peer.base] = peers.FRAMEWORKS[peer.base]()
                 found[peer.name] = peer.wrap(self.app, self.origins)

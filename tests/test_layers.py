@@ -69,7 +69,7 @@ def imports(tree: ast.AST, *, typing: bool = False) -> Iterator[tuple[str, bool]
             package = node.module == "wsgi_mw_paste"
             names = [f"{node.module}.{each.name}" for each in node.names]
             yield from ((name, typing) for name in (names if package else [str(node.module)]))
-        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             yield from imports(node, typing=True)
         else:
             yield from imports(node, typing=typing)

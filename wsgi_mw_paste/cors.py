@@ -20,8 +20,6 @@ import logging
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from webob import Response
-
 from wsgi_mw_paste.origins import Origins, Policy, compile_origins, is_origin
 from wsgi_mw_paste.settings import Problem, Settings, option, resolve
 from wsgi_mw_paste.values import (
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
 
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from webob import Response
 
     Headers = list[tuple[str, str]]
     Write = Callable[[bytes], object]
@@ -211,8 +210,9 @@ class CORSMiddleware:
         self._logger = logging.getLogger("wsgi_mw_paste.cors")
         self._off = not settings.origins
         self._is_allowed = settings.origins.__contains__
-        self._compile_actual(settings)
-        self._compile_preflight(settings)
+        if not self._off:
+            self._compile_actual(settings)
+            self._compile_preflight(settings)
         for level, remark in settings.remarks:
             self._logger.log(level, "%s", remark)
 
@@ -239,7 +239,7 @@ class CORSMiddleware:
         self._headers = frozenset(name.lower() for name in settings.cors_allow_headers) - {ANY}
         self._are_plain = self._plain_names()
         # 200 and not 204: waitress closes the connection after every 204.
-        accepted = Response(status=200, content_type="text/plain", charset="UTF-8")
+        accepted = _response(200)
         accepted.headerlist += self._every
         if settings.cors_allow_credentials:
             accepted.headers["Access-Control-Allow-Credentials"] = "true"
@@ -389,11 +389,17 @@ class CORSMiddleware:
 
     def _refusal(self, reason: Reason, why: str) -> tuple[str, Headers, bytes]:
         """Return status, headers and body of a refusal: no CORS headers, and the reason."""
-        text = f"CORS preflight refused, {why} (see {reason.option})\n"
-        response = Response(text, status=403, content_type="text/plain", charset="UTF-8")
+        response = _response(403, f"CORS preflight refused, {why} (see {reason.option})\n")
         if not self._any_origin:
             response.headerlist.append(_VARY)
         return response.status, response.headerlist, response.body
+
+
+def _response(status: int, text: str = "") -> Response:
+    # Not at the top: whoever imports this module for a filter that is off needs no WebOb.
+    from webob import Response  # noqa: PLC0415
+
+    return Response(text, status=status, content_type="text/plain", charset="UTF-8")
 
 
 def _could_be_listed(name: str) -> bool:

@@ -16,9 +16,6 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Final
 
-from webob import Response
-from webob.acceptparse import create_accept_header
-
 from wsgi_mw_paste.context import ERROR_TYPE_KEY, current_request_id, is_file_wrapper
 
 if TYPE_CHECKING:
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
 
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from webob import Response
 
     Headers = list[tuple[str, str]]
     Write = Callable[[bytes], object]
@@ -51,6 +49,8 @@ class ErrorsMiddleware:
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
         self._logger = logging.getLogger("wsgi_mw_paste.errors")
+        # Load now what an answer needs: in the middle of an error is a bad time to read files.
+        _response("")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Call the application, and answer in its place if it raises."""
@@ -166,6 +166,9 @@ class _Exchange:
 
 def _response(accept: str) -> Response:
     """Return the answer, as text or, to clients that accept it better, as JSON (RFC 9457)."""
+    from webob import Response  # noqa: PLC0415 -- as in cors: only where there are answers
+    from webob.acceptparse import create_accept_header  # noqa: PLC0415
+
     title = "Internal Server Error"
     request_id = current_request_id()
     # A longer list of types is no browser's and no client's of ours; parsing it would cost.

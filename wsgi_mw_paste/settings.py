@@ -15,18 +15,17 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from environs import Env, FileAwareEnv
-
 from wsgi_mw_paste._ini import Ini, Source
 from wsgi_mw_paste.values import InvalidItemsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from environs import Env
     from typing_extensions import Self
 
 S = TypeVar("S", bound="Settings")
-E = TypeVar("E", bound=Env)
+E = TypeVar("E", bound="Env")
 
 #: The longest text of a value or an origin that a message repeats, in characters.
 _MESSAGE_LIMIT: Final = 200
@@ -372,6 +371,8 @@ class _Environment:
         if text is not None:
             reason = f"given again as {self._source(each.variable)}; keep one"
             raise ConfigurationError([Problem(each.name, None, str(source), reason)])
+        from environs import FileAwareEnv  # noqa: PLC0415 -- as below
+
         try:
             # An empty path is none to environs: to it the variable is not set, another ValueError.
             return self._read(FileAwareEnv(strip_whitespace=True)).str(each.variable), source
@@ -389,6 +390,9 @@ class _Environment:
 
     def _variables(self) -> Env:
         if self._env is None:
+            # Not at the top: settings made in Python need no environment.
+            from environs import Env  # noqa: PLC0415
+
             self._env = Env()
             try:
                 self._read(self._env)

@@ -1,0 +1,476 @@
+"""The whole way of a request: through waitress and gunicorn, over a socket, from a client.
+
+What it measures is what a user of a service could notice: how many requests per second are left
+of those of a bare application (``wrk`` asks), and how much of waitress's work for a request is our
+code's (``valgrind`` counts instructions).
+
+What it does not measure: an application that does something, which makes every share in here
+smaller; other requests than an allowed one; a network; more than one process.
+
+When to trust it. Requests per second swing with the machine: ``bare again`` is the bare application
+once more, and no ratio means more than how far that one is from 1. Instructions do not swing, and
+their column of differences shows by how much two countings of the same disagree. But they are
+those of user space only: no system calls, so neither sockets nor files, and no waiting for memory.
+
+Everything is sent to 127.0.0.1 and ends by itself; servers are ended whatever happens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import random
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks import peers
+from benchmarks.scenarios import ALLOWED, TEN, cors_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from http.client import HTTPMessage
+
+_ROOT = Path(__file__).parents[1]
+#: How long a server may take to listen, to answer and to stop, in seconds. Valgrind is slow.
+_PATIENCE = 120
+_LISTENING = re.compile(r"(?:Serving on|Listening at:) http://127\.0\.0\.1:(\d+)\b")
+_PATH = "/orders/17?page=2"
+_ORIGIN = ALLOWED.decode()
+ROUNDS = 9
+_QUICK_ROUNDS = 3
+_VISIT = 1  # seconds, the shortest that wrk knows
+#: The requests that are sent before any that count, and the two numbers of those that do.
+_WARM_UP, _FEW, _MANY = 100, 100, 1100
+_GOAL = 0.04
+
+
+class Stack(NamedTuple):
+    """Something to serve.
+
+    :ivar app: the name that :func:`benchmarks.stacks.make_app` knows it by.
+    :ivar options: those of our filter in front of it, if it is there.
+    :ivar logs: log records are written, to the null device.
+    :ivar same: it answers what ``bare + headers`` answers.
+    """
+
+    name: str
+    app: str = "bare"
+    options: Mapping[str, str] | None = None
+    logs: bool = False
+    same: bool = False
+
+    def ini(self) -> str:
+        """Return the INI file that deploys it."""
+        options = self.options or {}
+        return _INI.format(
+            pipeline="app" if self.options is None else "web app",
+            options="\n".join(f"{name} = {value}" for name, value in options.items()),
+            app=self.app,
+            handlers="null" if self.logs else "console",
+            level="INFO" if self.logs else "WARNING",
+        )
+
+
+_INI = """\
+[pipeline:main]
+pipeline = {pipeline}
+
+[filter:web]
+use = egg:wsgi_mw_paste
+{options}
+
+[app:app]
+paste.app_factory = benchmarks.stacks:make_app
+stack = {app}
+
+[server:main]
+use = egg:waitress#main
+listen = 127.0.0.1:0
+threads = 4
+
+[loggers]
+keys = root, waitress, gunicorn
+
+[logger_root]
+level = {level}
+handlers = {handlers}
+
+# They name the port.
+
+[logger_waitress]
+qualname = waitress
+level = INFO
+handlers = console
+propagate = 0
+
+[logger_gunicorn]
+qualname = gunicorn.error
+level = INFO
+handlers = console
+propagate = 0
+
+[handlers]
+keys = console, null
+
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
+
+[handler_null]
+class = StreamHandler
+args = (open(os.devnull, "w"),)
+formatter = generic
+
+[formatters]
+keys = generic
+
+[formatter_generic]
+class = wsgi_mw_paste.logging.RequestIdFormatter
+format = %(asctime)s %(levelname)-5.5s [%(name)s] [%(request_id)s] %(message)s
+"""
+
+_OURS = cors_options(TEN)
+_CONTROL = "bare again"
+_HEADERS = "bare + headers"
+_STACKS = (
+    Stack("bare"),
+    Stack(_CONTROL),
+    Stack(_HEADERS, "bare + headers", same=True),
+    Stack("floor", "floor", same=True),
+    Stack("ours", options=_OURS | {"log_requests": "false"}, same=True),
+    Stack("ours + log", options=_OURS | {"log_tokens": "fingerprint"}, logs=True, same=True),
+)
+#: What each of the peers does.
+_PEERS = {
+    "2020 package": "CORS, request id",
+    "oslo.middleware": "CORS, request id",
+    "wsgicors": "CORS only",
+}
+#: What serves an INI file, given as the last argument.
+SERVERS = {
+    "waitress": ["-m", "benchmarks.stacks"],
+    "gunicorn gthread": [
+        *("-m", "gunicorn", "--bind=127.0.0.1:0", "--worker-class=gthread"),
+        *("--workers=1", "--threads=4", "--paste"),
+    ],
+}
+
+
+def _stacks() -> tuple[list[Stack], list[str]]:
+    """Return what there is to serve, and the names of the peers that are not installed."""
+    installed = {peer.name for peer in peers.CORS_PEERS if peer.is_installed()}
+    there = [Stack(f"{name} ({does})", name) for name, does in _PEERS.items() if name in installed]
+    return [*_STACKS, *there], [name for name in _PEERS if name not in installed]
+
+
+class _Server(NamedTuple):
+    """A server process, and the file it writes its output to."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    def port(self) -> int:
+        """Wait until it says where it listens."""
+        deadline = time.monotonic() + _PATIENCE
+        while not (said := _LISTENING.search(self.output.read_text())):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the server does not listen:\n{self.output.read_text()}")
+            time.sleep(0.05)
+        return int(said[1])
+
+    def stop(self) -> None:
+        """Let it end by itself."""
+        self.process.terminate()
+        self.process.wait(_PATIENCE)
+
+
+@contextmanager
+def _running(stack: Stack, server: str, *prefix: str) -> Iterator[_Server]:
+    """Serve a stack during the ``with`` statement, in an environment with nothing of the user's.
+
+    :param prefix: the command that runs the server's.
+    """
+    with tempfile.TemporaryDirectory(prefix="served-") as directory:
+        ini, output = Path(directory, "served.ini"), Path(directory, "output")
+        ini.write_text(stack.ini())
+        with output.open("wb") as out:
+            process = subprocess.Popen(
+                [*prefix, sys.executable, *SERVERS[server], str(ini)],
+                cwd=directory,
+                env={
+                    "PATH": os.defpath,
+                    "PYTHONPATH": str(_ROOT),
+                    "PYTHONHASHSEED": "0",
+                    # Where gunicorn makes its control socket.
+                    "XDG_RUNTIME_DIR": directory,
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        running = _Server(process, output)
+        try:
+            yield running
+            running.stop()
+        finally:
+            # With its workers.
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise SystemExit(f"{name} is not installed")
+    return found
+
+
+def _cores() -> tuple[list[str], list[str]]:
+    """Return the commands that keep a server and its client each on a core of its own.
+
+    They are empty where that cannot be done.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    taskset = shutil.which("taskset")
+    if taskset is None or not cores[1:]:
+        return [], []
+    return [taskset, "-c", str(cores[0])], [taskset, "-c", str(cores[1])]
+
+
+@contextmanager
+def _all_running(stacks: Sequence[Stack], server: str, *prefix: str) -> Iterator[dict[str, int]]:
+    """Serve stacks during the ``with`` statement; each has answered, and as it should.
+
+    :return: their ports.
+    """
+    with ExitStack() as running:
+        # All at once: what they are as programs does not change from round to round.
+        servers = [running.enter_context(_running(stack, server, *prefix)) for stack in stacks]
+        ports = {stack.name: each.port() for stack, each in zip(stacks, servers, strict=True)}
+        answers = {}
+        for name, port in ports.items():
+            with closing(HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)) as connection:
+                answers[name] = {
+                    (key.lower(), "" if key in ("Date", "X-Request-Id") else value)
+                    for key, value in _ask(connection).items()
+                }
+        for stack in stacks:
+            if stack.same and answers[stack.name] != answers[_HEADERS]:
+                raise RuntimeError(f"{answers[stack.name]} is not {answers[_HEADERS]}")
+        yield ports
+
+
+class Speed(NamedTuple):
+    """How fast a stack is.
+
+    :ivar rate: requests per second, the median of all rounds.
+    :ivar ratios: of each round, to the bare application.
+    """
+
+    stack: str
+    rate: float
+    ratios: Sequence[float]
+
+    @property
+    def ratio(self) -> float:
+        """The median."""
+        return statistics.median(self.ratios)
+
+
+def measure_speed(server: str, rounds: int) -> list[Speed]:
+    """Visit all stacks in turn with ``wrk``, in a new order in every round."""
+    stacks, _ = _stacks()
+    names = [stack.name for stack in stacks]
+    for_server, for_client = _cores()
+    rates: dict[str, list[float]] = {name: [] for name in names}
+    with _all_running(stacks, server, *for_server) as ports:
+        for name in names:
+            _visit(ports[name], for_client)
+        for _ in range(rounds):
+            for name in random.sample(names, len(names)):
+                rates[name].append(_visit(ports[name], for_client))
+    return [
+        Speed(
+            name,
+            statistics.median(rates[name]),
+            [rate / bare for rate, bare in zip(rates[name], rates["bare"], strict=True)],
+        )
+        for name in names
+    ]
+
+
+def _visit(port: int, prefix: Sequence[str]) -> float:
+    """Return the requests per second of a run of ``wrk``, in which nothing may fail."""
+    wrk = [_program("wrk"), "-t1", "-c4", f"-d{_VISIT}s", "-H", f"Origin: {_ORIGIN}"]
+    ran = subprocess.run(
+        [*prefix, *wrk, f"http://127.0.0.1:{port}{_PATH}"],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=_PATIENCE,
+    )
+    rate = re.search(r"Requests/sec: +([0-9.]+)", ran.stdout)
+    if rate is None or "errors" in ran.stdout or "Non-2xx" in ran.stdout:
+        raise RuntimeError(f"requests failed:\n{ran.stdout}")
+    return float(rate[1])
+
+
+def _ask(connection: HTTPConnection) -> HTTPMessage:
+    """Send the request that is measured; return the headers of the answer."""
+    connection.request("GET", _PATH, headers={"Origin": _ORIGIN})
+    response = connection.getresponse()
+    if (response.status, response.read(), response.will_close) != (200, b"hello", False):
+        raise RuntimeError(f"answered {response.status}, or the connection is closed")
+    return response.headers
+
+
+class Instructions(NamedTuple):
+    """How many instructions waitress's process runs for one request, counted twice."""
+
+    stack: str
+    counts: tuple[float, float]
+    same: bool
+
+    @property
+    def mean(self) -> float:
+        return statistics.mean(self.counts)
+
+    @property
+    def difference(self) -> float:
+        """By how much the two differ, for each instruction."""
+        return abs(self.counts[0] - self.counts[1]) / self.mean
+
+
+def count_instructions() -> list[Instructions]:
+    """Count for each stack under ``valgrind``: what a run with more requests takes more."""
+    stacks = [stack for stack in _stacks()[0] if stack.name != _CONTROL]
+    # Compiles what a fresh clone, or a change, has not compiled yet: nobody's instructions.
+    with _all_running(stacks, "waitress"):
+        pass
+    # Two at a time: another program on the machine does not change the count.
+    with ThreadPoolExecutor(2) as pool:
+        twice = [list(pool.map(_per_request, stacks)) for _ in range(2)]
+    return [
+        Instructions(stack.name, counts, stack.same)
+        for stack, counts in zip(stacks, zip(*twice, strict=True), strict=True)
+    ]
+
+
+def _per_request(stack: Stack) -> float:
+    return (_collected(stack, _MANY) - _collected(stack, _FEW)) / (_MANY - _FEW)
+
+
+def _collected(stack: Stack, requests: int) -> int:
+    """Return the instructions of a whole process that answers so many requests."""
+    with tempfile.TemporaryDirectory(prefix="callgrind-") as directory:
+        callgrind = [
+            _program("valgrind"), "--tool=callgrind", f"--callgrind-out-file={directory}/out",
+        ]  # fmt: skip
+        with _running(stack, "waitress", *callgrind) as server:
+            with closing(
+                HTTPConnection("127.0.0.1", server.port(), timeout=_PATIENCE)
+            ) as connection:
+                for _ in range(_WARM_UP + requests):
+                    _ask(connection)
+            server.stop()
+            output = server.output.read_text()
+    collected = re.search(r"Collected : (\d+)", output)
+    if collected is None:
+        raise RuntimeError(f"valgrind has no totals:\n{output}")
+    return int(collected[1])
+
+
+def speed_section(rounds: int = ROUNDS) -> str:
+    """Measure requests per second; return a section of the page."""
+    found = {server: measure_speed(server, rounds) for server in SERVERS}
+    lines = [
+        f"| stack | {' | '.join(SERVERS)} |",
+        f"| --- | {' | '.join('---' for _ in SERVERS)} |",
+    ]
+    for row in zip(*found.values(), strict=True):
+        cells = [
+            f"{each.ratio:.3f} ({min(each.ratios):.2f} to {max(each.ratios):.2f})"
+            if each.stack != "bare"
+            else f"{each.rate:,.0f} per second"
+            for each in row
+        ]
+        lines.append(f"| {row[0].stack} | {' | '.join(cells)} |")
+    pinned = "on a core of its own" if _cores()[0] else "on the cores of the server"
+    text = (
+        f"As a share of those of `bare`: the median of {rounds} rounds, and the lowest and the"
+        f" highest of them. What `{_CONTROL}` is off 1 is noise, in every row. Of each stack one"
+        f" process with four threads answers `wrk -t1 -c4`, which runs {pinned}, asks for"
+        f" {_VISIT} s at a time, and sends an allowed `Origin`."
+        f" {_versions('waitress', 'gunicorn')}, {_output('wrk', '-v').split(' [')[0]}."
+    )
+    return "\n".join(["### Requests per second", "", text, "", *lines, *_missing()]) + "\n"
+
+
+def instructions_section() -> str:
+    """Count instructions; return a section of the page."""
+    found = {each.stack: each for each in count_instructions()}
+    bare, headers, ours = (found[name].mean for name in ("bare", _HEADERS, "ours"))
+    columns = ("stack", "per request", "beyond `bare`", "its own code", "two countings differ by")
+    lines = [f"| {' | '.join(columns)} |", f"| {' | '.join('---' for _ in columns)} |"]
+    for each in found.values():
+        share = f"{(each.mean - headers) / each.mean:.1%}" if each.same else "-"
+        lines.append(
+            f"| {each.stack} | {each.mean:,.0f} | {each.mean - bare:,.0f} | {share}"
+            f" | {each.difference:.2%} |"
+        )
+    text = (
+        "Of waitress's whole process, in user space. A stack's own code is what it takes beyond"
+        f" `{_HEADERS}`, an application that itself sends the headers that our filter sends; the"
+        f" peers send others. Ours is {(ours - headers) / ours:.1%} of the request; the goal is"
+        f" {_GOAL:.0%} at most. {_versions('waitress')}, {_output('valgrind', '--version')}."
+    )
+    return "\n".join(["### Instructions", "", text, "", *lines, *_missing()]) + "\n"
+
+
+def _missing() -> list[str]:
+    missing = _stacks()[1]
+    return ["", f"Not installed, so not measured: {', '.join(missing)}."] if missing else []
+
+
+def _versions(*packages: str) -> str:
+    named = [f"{package} {version(package)}" for package in packages]
+    return ", ".join([f"Python {platform.python_version()}", *named])
+
+
+def _output(name: str, option: str) -> str:
+    """Return the first line of what a program says of its version."""
+    ran = subprocess.run([_program(name), option], capture_output=True, check=False, text=True)
+    return ran.stdout.partition("\n")[0]
+
+
+def main() -> None:
+    """Print one of the sections."""
+    parser = argparse.ArgumentParser(prog="benchmarks.served", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="three rounds, for a first look")
+    parser.add_argument("--instructions", action="store_true", help="count instructions instead")
+    given = parser.parse_args()
+    # So that the servers are ended also if somebody ends us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    if given.instructions:
+        print(instructions_section())
+    else:
+        print(speed_section(_QUICK_ROUNDS if given.quick else ROUNDS))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""What real servers make of the bodies and headers that come out of the filter ``main``.
+
+Servers look at a body before they send it: at its length, at its type. Each fact here is one that
+a wrapper around the body, or a header too many, would end. The access log is on, because it is the
+reason there could be for a wrapper.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ini import ROOT, write_ini
+from tests.serving import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tests.serving import Server
+
+ORIGIN, STRANGER = "https://app.example.com", "https://other.example"
+INI = f"""
+[pipeline:main]
+pipeline = web bodies
+
+[filter:web]
+use = egg:wsgi_mw_paste
+cors_allowed = {ORIGIN}
+cors_expose_headers = X-Request-Id
+log_tokens = fingerprint
+
+[app:bodies]
+paste.app_factory = tests.test_bodies_served:make_bodies
+
+[server:main]
+use = egg:waitress#main
+listen = 127.0.0.1:0
+
+[loggers]
+keys = root
+
+[logger_root]
+level = INFO
+handlers = console
+
+[handlers]
+keys = console
+
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
+formatter = generic
+
+[formatters]
+keys = generic
+
+[formatter_generic]
+class = wsgi_mw_paste.logging.RequestIdFormatter
+format = %(levelname)s [%(name)s] [%(request_id)s] %(message)s
+"""
+#: How each server is started; the INI file comes behind it.
+SERVERS = {
+    "waitress": ["pserve"],
+    "gunicorn-sync": ["gunicorn", "--bind=127.0.0.1:0", "--worker-class=sync", "--paste"],
+    "gunicorn-gthread": ["gunicorn", "--bind=127.0.0.1:0", "--threads=4", "--paste"],
+}
+#: One mebibyte: of the blocks in which servers read files, the largest has 32 KiB.
+CONTENT = b"0123456789abcdef" * 2**16
+TEXT = ("Content-Type", "text/plain")
+
+
+def make_bodies(global_conf: dict[str, str], /) -> WSGIApplication:
+    """Return the application, whose path says what body it has; a ``paste.app_factory``."""
+    bodies: dict[str, WSGIApplication] = {
+        "/sized": sized,
+        "/generated": generated,
+        "/single": single,
+        "/file": file,
+        "/raises": raises,
+    }
+    return lambda environ, start_response: bodies[environ["PATH_INFO"]](environ, start_response)
+
+
+def sized(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    start_response("200 OK", [TEXT, ("Content-Length", "5")])
+    return [b"sized"]
+
+
+def generated(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+    start_response("200 OK", [TEXT, ("Content-Length", "9")])
+    yield b"gene"
+    yield b"rated"
+
+
+def single(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    start_response("200 OK", [TEXT])
+    return (b"single",)
+
+
+def file(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with a real file, as the server's own wrapper, and with no Content-Length."""
+    start_response("200 OK", [TEXT])
+    content = Path("content").open("rb")  # noqa: SIM115 -- the server closes it
+    body: Iterable[bytes] = environ["wsgi.file_wrapper"](content)
+    return body
+
+
+def raises(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    raise RuntimeError
+
+
+@pytest.fixture(autouse=True)
+def _importable_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers find this module, from whatever directory."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+def running(server: str) -> AbstractContextManager[Server]:
+    """Run one of the servers during the ``with`` statement."""
+    return serving(*SERVERS[server], write_ini(INI))
+
+
+def recorded(server: Server) -> list[str]:
+    """Return the access records of a server that has ended, without the host and the duration."""
+    return re.findall(
+        r"(?m)^\w+ \[wsgi_mw_paste\.access\] \[\S+\] 127\.0\.0\.1:\d+ (.*) [0-9.]+ms$",
+        server.stderr,
+    )
+
+
+PREFLIGHT = {"Access-Control-Request-Method": "PUT"}
+#: Method, path and headers of requests; status and length of what answers them.
+EXCHANGES = [
+    ("GET", "/sized", {"Origin": ORIGIN}, 200, 5),
+    ("OPTIONS", "/sized", {"Origin": ORIGIN, **PREFLIGHT}, 200, 0),
+    ("OPTIONS", "/sized", {"Origin": STRANGER, **PREFLIGHT}, 403, 61),
+    ("GET", "/raises", {"Origin": ORIGIN, "X-Request-Id": "abc-123"}, 500, 43),
+    ("GET", "/generated", {"Origin": ORIGIN}, 200, 9),
+    ("GET", "/sized", {}, 200, 5),
+]
+
+
+@pytest.mark.parametrize("name", ["waitress", "gunicorn-gthread"])
+def test_one_connection_serves_every_kind_of_answer(name: str) -> None:
+    """Preflight answers, refusals and error pages have a length, and leave the connection open."""
+    with (
+        running(name) as server,
+        closing(HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection,
+    ):
+        connection.connect()
+        opened = connection.sock
+        for method, path, headers, status, length in EXCHANGES:
+            connection.request(method, path, headers=headers)
+            response = connection.getresponse()
+            assert response.status == status
+            assert response.headers.get_all("Content-Length") == [str(length)]
+            assert response.headers.get_all("Transfer-Encoding") is None
+            assert len(response.read()) == length
+            # It is another one, or none, if the server has closed the first.
+            assert connection.sock is opened
+    assert recorded(server) == [
+        f"{method} {path} HTTP/1.1 {status} {length}"
+        for method, path, _, status, length in EXCHANGES
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "logged"),
+    [
+        # Of the number of its chunks: it is one.
+        pytest.param("/single", b"single", "6", id="tuple"),
+        # Of the size of the file: the body is waitress's own wrapper. Nobody counts its bytes.
+        pytest.param("/file", CONTENT, "-", id="file"),
+    ],
+)
+def test_waitress_finds_a_length_that_the_application_left_out(
+    path: str, body: bytes, logged: str
+) -> None:
+    """The body that waitress gets is the application's, so it knows what it knows without us."""
+    Path("content").write_bytes(CONTENT)
+    with running("waitress") as server:
+        answer = server.request("GET", path, {"Origin": ORIGIN})
+    assert answer.header("Content-Length") == str(len(body))
+    assert answer.header("Transfer-Encoding") is None
+    assert answer.body == body
+    assert recorded(server) == [f"GET {path} HTTP/1.1 200 {logged}"]
+
+
+@pytest.mark.parametrize("name", ["gunicorn-sync", "gunicorn-gthread"])
+def test_gunicorn_hands_a_file_to_the_kernel(name: str) -> None:
+    """Without a Content-Length, what goes out by sendfile is one chunk, of the whole file.
+
+    A wrapped body would be iterated, and each of its blocks of 8 KiB would be a chunk.
+    """
+    Path("content").write_bytes(CONTENT)
+    with (
+        running(name) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=60) as client,
+    ):
+        client.sendall(
+            b"GET /file HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nOrigin: %s\r\nConnection: close\r\n\r\n"
+            % (server.port, ORIGIN.encode())
+        )
+        head, _, body = client.makefile("rb").read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"Transfer-Encoding: chunked" in head
+    # Compared as chunks: a difference of two mebibytes is nothing to read.
+    assert re.findall(rb"\r\n([0-9A-F]+)\r\n", b"\r\n" + body) == [b"100000", b"0"]
+    assert body == b"100000\r\n" + CONTENT + b"\r\n0\r\n\r\n"
+    assert recorded(server) == ["GET /file HTTP/1.1 200 -"]
