@@ -19,9 +19,12 @@ from urllib.parse import quote
 from wsgi_mw_paste.context import ERROR_TYPE_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from _typeshed.wsgi import WSGIEnvironment
+
+    Headers = list[tuple[str, str]]
+    Write = Callable[[bytes], object]
 
 #: The logger of the access records.
 ACCESS_LOGGER: Final = "wsgi_mw_paste.access"
@@ -42,27 +45,33 @@ _MAX_FACT: Final = 2048
 _BAD_REQUEST: Final = 400
 
 
-def _cleaner(safe: str) -> Callable[[str | None], str | None]:
-    """Return the function that percent-encodes what is neither in *safe* nor a letter or digit."""
+def _cleaner(safe: str) -> tuple[Callable[[str], object], Callable[[str], str]]:
+    """Return a test for text of *safe*, letters and digits, and what percent-encodes the rest."""
     is_clean = re.compile(f"[A-Za-z0-9{re.escape(safe)}]*", re.ASCII).fullmatch
 
-    def clean(text: str | None) -> str | None:
-        if not text:
-            return None
+    def clean(text: str) -> str:
         text = text[:_MAX_FACT]
         # Nearly all of it is clean, and to find that out costs a third of encoding it.
         if is_clean(text):
             return text
         return quote(text, safe=safe, encoding="latin-1", errors="replace")
 
-    return clean
+    return is_clean, clean
 
 
 # What a path may have in a URL (RFC 3986, section 3.3) but the quote; brackets are for IPv6 hosts.
 _PLAIN: Final = "!$&()*+,-./:;=@[]_~"
-_clean: Final = _cleaner(_PLAIN)
+_is_clean, _clean = _cleaner(_PLAIN)
 # In no message, and written with blanks; formats of users' put it between quotes or bars.
-_clean_agent: Final = _cleaner(_PLAIN + " #'<>?^`{}")
+_, _clean_agent = _cleaner(_PLAIN + " #'<>?^`{}")
+
+
+def _clean_all(texts: Sequence[str]) -> Iterable[str]:
+    """Return the texts with all but plain characters percent-encoded."""
+    together = "".join(texts)
+    if len(together) <= _MAX_FACT and _is_clean(together):
+        return texts
+    return map(_clean, texts)
 
 
 class AccessLog:
@@ -97,7 +106,7 @@ class AccessRecord:
     """The facts of one request, as they come in."""
 
     __slots__ = (
-        "_counted", "_environ", "_facts", "_log", "_request_id", "_source", "_started",
+        "_counted", "_environ", "_facts", "_log", "_request_id", "_source", "_started", "_write",
         "bytes", "error_type", "headers", "status",
     )  # fmt: skip
 
@@ -113,23 +122,21 @@ class AccessRecord:
         self._facts = tuple(map(environ.get, _FACTS))
         self._started = perf_counter()
         self.status: str | None = None
-        self.headers: list[tuple[str, str]] = []
+        self.headers: Headers = []
         self.bytes = 0
         self.error_type: str | None = None
         self._counted = True
 
-    def start(
-        self, status: str, headers: list[tuple[str, str]], write: Callable[[bytes], object]
-    ) -> Callable[[bytes], object]:
+    def start(self, status: str, headers: Headers, write: Write) -> Write:
         """Take note of a response; return its ``write`` (PEP 3333), which counts from now on."""
-        self.status, self.headers = status, headers
+        self.status, self.headers, self._write = status, headers, write
+        return self.write
 
-        def counted(data: bytes) -> object:
-            result = write(data)
-            self.bytes += len(data)
-            return result
-
-        return counted
+    def write(self, data: bytes) -> object:
+        """Hand *data* on, and count it if the server took it."""
+        result = self._write(data)
+        self.bytes += len(data)
+        return result
 
     def count_from_headers(self) -> None:
         """Take the Content-Length for the number of bytes: nobody will count them."""
@@ -150,28 +157,37 @@ class AccessRecord:
         path = (script or "") + (path or "")
         if error_type is None and path in self._log.excluded and status and status < _BAD_REQUEST:
             return
-        fields = {
-            "request_id": self._request_id,
-            "request_id_source": self._source,
-            "host": _clean(host or server),
-            "method": _clean(method),
-            "path": _clean(path),
-            "status": status,
-            "bytes": self.bytes if self._counted else None,
-            "duration_ms": round(duration * 1000, 3),
-            "remote_addr": _clean(address),
-            "user_agent": _clean_agent(agent),
-            "protocol": _clean(protocol),
-            "token": self._log.token(auth),
-            "error_type": error_type,
-        }
-        shown = ("host", "method", "path", "protocol", "status", "bytes", "duration_ms")
+        host, method, path, protocol, address = _clean_all(
+            (host or server or "", method or "", path, protocol or "", address or "")
+        )
+        size = self.bytes if self._counted else None
+        milliseconds = round(duration * 1000, 3)
         record = logger.makeRecord(
             logger.name, level, __file__, 0, "%s %s %s %s %s %s %sms",
-            tuple("-" if fields[name] is None else fields[name] for name in shown), None,
+            (
+                host or "-", method or "-", path or "-", protocol or "-", status or "-",
+                "-" if size is None else size, milliseconds,
+            ),
+            None,
         )  # fmt: skip
         # Not ``extra=``: it raises where a record factory of the user's sets one of these.
-        record.__dict__.update(fields)
+        record.__dict__.update(
+            {
+                "request_id": self._request_id,
+                "request_id_source": self._source,
+                "host": host or None,
+                "method": method or None,
+                "path": path or None,
+                "status": status,
+                "bytes": size,
+                "duration_ms": milliseconds,
+                "remote_addr": address or None,
+                "user_agent": _clean_agent(agent) if agent else None,
+                "protocol": protocol or None,
+                "token": self._log.token(auth) if auth else None,
+                "error_type": error_type,
+            }
+        )
         logger.handle(record)
 
 
@@ -188,13 +204,12 @@ _MAX_AUTHORIZATION: Final = 16384
 def _token_reader(
     log_tokens: bool | Literal["fingerprint"],  # noqa: FBT001
     key: bytes,
-) -> Callable[[str | None], str | None]:
+) -> Callable[[str], str | None]:
     """Return the function from an ``Authorization`` to the record's ``token``."""
     if log_tokens is False:
         return lambda _authorization: None
 
-    def token(authorization: str | None) -> str | None:
-        text = authorization or ""
+    def token(text: str) -> str | None:
         if not _BEARER_SCHEME.match(text):
             # Never another scheme: the credentials of Basic are the password itself.
             return None
