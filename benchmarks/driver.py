@@ -8,9 +8,11 @@ whatever slows the machine down slows all of them, and the ratios hold where the
 from __future__ import annotations
 
 import gc
+import io
 import itertools
 import random
 import statistics
+import sys
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,8 +51,8 @@ _ENVIRON: dict[str, Any] = {
     "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari",
     "wsgi.version": (1, 0),
     "wsgi.url_scheme": "http",
-    "wsgi.input": None,
-    "wsgi.errors": None,
+    "wsgi.input": io.BytesIO(),
+    "wsgi.errors": sys.stderr,
     "wsgi.multithread": True,
     "wsgi.multiprocess": False,
     "wsgi.run_once": False,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from wsgi_mw_paste.context import ERROR_TYPE_KEY, current_request_id, is_file_wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from logging import Logger
 
     from _typeshed import OptExcInfo
@@ -54,10 +54,11 @@ class ErrorsMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Call the application, and answer in its place if it raises."""
-        started: list[str] = []
+        started = False
 
         def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
-            started.append(status)
+            nonlocal started
+            started = True
             if exc_info is None:
                 return start_response(status, headers)
             return start_response(status, headers, exc_info)
@@ -65,18 +66,18 @@ class ErrorsMiddleware:
         try:
             body = self._app(environ, start)
         except Exception:  # noqa: BLE001 -- what escapes here would be the server's
-            return _Exchange(self._logger, environ, start_response, started).answer()
+            return _Exchange(self._logger, environ, start_response, lambda: started).answer()
         kind = type(body)
         if kind is list or kind is tuple or is_file_wrapper(body, environ):
             return body
-        return _Exchange(self._logger, environ, start_response, started).guard(body)
+        return _Exchange(self._logger, environ, start_response, lambda: started).guard(body)
 
 
 class _Exchange:
     """What is left of a request when the application has returned or raised; a body, if need be."""
 
     __slots__ = (
-        "_chunks", "_close", "_environ", "_logger", "_next", "_start_response", "_started",
+        "_chunks", "_close", "_environ", "_has_started", "_logger", "_next", "_start_response",
     )  # fmt: skip
 
     def __init__(
@@ -84,12 +85,12 @@ class _Exchange:
         logger: Logger,
         environ: WSGIEnvironment,
         start_response: StartResponse,
-        started: Sequence[str],
+        has_started: Callable[[], bool],
     ) -> None:
         self._logger = logger
         self._environ = environ
         self._start_response = start_response
-        self._started = started
+        self._has_started = has_started
         self._chunks = False
         self._close: Callable[[], object] | None = None
 
@@ -145,7 +146,7 @@ class _Exchange:
         self._environ[ERROR_TYPE_KEY] = self._log()
 
         def start(status: str, headers: Headers, _: object = None, /) -> Write:
-            if not self._started:
+            if not self._has_started():
                 # uWSGI takes any exc_info for an error of its own, and then sends no body.
                 return self._start_response(status, headers)
             if self._chunks:
