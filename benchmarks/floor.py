@@ -131,6 +131,7 @@ def cors(app: WSGIApplication, origins: Iterable[str]) -> WSGIApplication:
 
 
 _scope: ContextVar[tuple[str, str | None, str | None] | None] = ContextVar("floor", default=None)
+_set_scope = _scope.set
 _is_plain = re.compile(r"[A-Za-z0-9][A-Za-z0-9_~:@#+/=-]{0,127}", re.ASCII).fullmatch
 
 
@@ -162,11 +163,11 @@ def request_id(app: WSGIApplication) -> WSGIApplication:
     def handle(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         current = environ.get("HTTP_X_REQUEST_ID")
         if current is None or not _is_plain(current):
-            current = urandom(16).hex()
-        environ["wsgi_mw_paste.request_id"] = environ["HTTP_X_REQUEST_ID"] = current
-        run = copy_context().run
+            current = environ["HTTP_X_REQUEST_ID"] = urandom(16).hex()
+        environ["wsgi_mw_paste.request_id"] = current
         forwarded = environ.get("HTTP_TRACEPARENT"), environ.get("HTTP_TRACESTATE")
-        run(_scope.set, (current, *forwarded))
+        context = copy_context()
+        context.run(_set_scope, (current, *forwarded))
         ours = ("X-Request-Id", current)
 
         def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
@@ -178,10 +179,11 @@ def request_id(app: WSGIApplication) -> WSGIApplication:
                 return start_response(status, [*headers, ours])
             return start_response(status, [*headers, ours], exc_info)
 
-        body: Any = run(app, environ, start)
+        body: Any = context.run(app, environ, start)
         kind = type(body)
         if kind is list or kind is tuple:
             return body  # type: ignore[no-any-return]
+        run = context.run
         if kind is environ.get("wsgi.file_wrapper"):
             close = body.close
             body.close = lambda: run(close)

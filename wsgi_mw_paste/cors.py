@@ -319,18 +319,25 @@ class CORSMiddleware:
         """Answer a CORS-preflight request; the application never sees it."""
         method = environ[_REQUEST_METHOD]
         requested = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
-        refused, name_or_names = self.judge(origin, method, requested)
-        if refused is not None:
-            request = origin, method, requested
-            return self._refuse(refused, name_or_names, request, start_response)
+        reason, names = self.judge(origin, method, requested)
+        if reason is not None:
+            why = f"{reason.text}: {names[:_LOG_LIMIT]}" if names else reason.text
+            if self._logger.isEnabledFor(logging.INFO):
+                capped = [text[:_LOG_LIMIT] for text in (origin, method, requested)]
+                self._logger.info(
+                    "preflight refused, %s (Origin %r, method %r, headers %r)", why, *capped
+                )
+            status, headers, body = self._fixed_refusals.get(reason) or self._refusal(reason, why)
+            start_response(status, headers.copy())
+            return [body]
         headers = [*self._accepted]
         if not self._any_origin:
             headers.append(("Access-Control-Allow-Origin", origin))
         if self._any_method:
             # Echoed: with credentials * would be the name of a method.
             headers.append(("Access-Control-Allow-Methods", method))
-        if name_or_names:
-            headers.append(("Access-Control-Allow-Headers", name_or_names))
+        if names:
+            headers.append(("Access-Control-Allow-Headers", names))
         start_response("200 OK", headers)
         return [b""]
 
@@ -369,23 +376,6 @@ class CORSMiddleware:
                 if not self._any_header or name in _NOT_COVERED_BY_ANY:
                     return HEADER_NOT_LISTED, name
         return None, ",".join(names)
-
-    def _refuse(
-        self,
-        reason: Reason,
-        name: str,
-        request: tuple[str, str, str],
-        start_response: StartResponse,
-    ) -> Iterable[bytes]:
-        why = f"{reason.text}: {name[:_LOG_LIMIT]}" if name else reason.text
-        if self._logger.isEnabledFor(logging.INFO):
-            capped = [text[:_LOG_LIMIT] for text in request]
-            self._logger.info(
-                "preflight refused, %s (Origin %r, method %r, headers %r)", why, *capped
-            )
-        status, headers, body = self._fixed_refusals.get(reason) or self._refusal(reason, why)
-        start_response(status, headers.copy())
-        return [body]
 
     def _refusal(self, reason: Reason, why: str) -> tuple[str, Headers, bytes]:
         """Return status, headers and body of a refusal: no CORS headers, and the reason."""

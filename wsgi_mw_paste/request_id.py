@@ -61,6 +61,7 @@ __all__ = [
 
 #: The id's place in the environ; no header can write there.
 REQUEST_ID_KEY: Final = "wsgi_mw_paste.request_id"
+_set_scope: Final = current_scope.set
 #: The longest header that is looked at, in characters; trace headers may have several thousand.
 _MAX_VALUE: Final = 8192
 
@@ -181,15 +182,17 @@ class RequestIdMiddleware:
             request_id, source = inbound, "inbound"
         else:
             request_id, source = self._identify(environ, inbound)
-        environ[REQUEST_ID_KEY] = environ[self._environ_key] = request_id
+        if request_id is not inbound:
+            environ[self._environ_key] = request_id
+        environ[REQUEST_ID_KEY] = request_id
         forwarded = []
         for key, name in self._forward:
             if key in environ:
                 forwarded.append((name, environ[key]))
         # One Context for the call, every chunk and close(). Setting and resetting the variable
         # lost: on servers that change threads the id leaks, or the reset raises.
-        run = copy_context().run
-        run(current_scope.set, (request_id, self._header, forwarded))
+        context = copy_context()
+        context.run(_set_scope, (request_id, self._header, forwarded))
         record = None if self._log is None else self._log.begin(environ, request_id, source)
         header = self._header, request_id
         lower, others = self._lower_header, self._other_headers
@@ -207,19 +210,19 @@ class RequestIdMiddleware:
             return write if record is None else record.start(status, sent, write)
 
         try:
-            body = run(self._app, environ, start)
+            body = context.run(self._app, environ, start)
         except BaseException as error:
-            _Exchange(run, request_id, record).fail(error)
+            _Exchange(context.run, request_id, record).fail(error)
             raise
         kind = type(body)
         if record is None and (kind is list or kind is tuple):
             return body
-        return _Exchange(run, request_id, record).follow(body, environ)
+        return _Exchange(context.run, request_id, record).follow(body, environ)
 
     def _identify(self, environ: WSGIEnvironment, inbound: str | None) -> tuple[str, str]:
         """Return the request's id and its source: ``inbound``, ``generated`` or ``replaced``."""
         source = "generated"
-        if self._trust and inbound is not None and (inbound := _stripped(inbound)):
+        if inbound is not None and self._trust and (inbound := _stripped(inbound)):
             if is_safe_id(inbound, self._max_length):
                 return inbound, "inbound"
             return new_request_id(), "replaced"
@@ -323,18 +326,15 @@ class _Exchange:
                 self._finish()
                 return body  # type: ignore[no-any-return]
             self._close = getattr(body, "close", None)
-            if is_file_wrapper(body, environ):
-                return self._hand_over(body)
-            self._chunks: Iterator[bytes] = self._run(iter, body)
+            if not is_file_wrapper(body, environ):
+                self._chunks: Iterator[bytes] = self._run(iter, body)
+                return self
         except BaseException as error:
             self.fail(error)
             # Where iter() raised there is a body, and no server that will ever see it.
             self.close()
             raise
-        return self
-
-    def _hand_over(self, body: Any) -> Iterable[bytes]:
-        """Return a file wrapper with its ``close`` hooked: sendfile needs the object itself."""
+        # A file wrapper, with its ``close`` hooked: sendfile needs the object itself.
         if self._record is not None:
             self._record.count_from_headers()
         try:
