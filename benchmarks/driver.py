@@ -24,7 +24,32 @@ if TYPE_CHECKING:
 
     Work = Callable[[int], object]
 
-#: What a server puts into the environ beside the request's own headers.
+#: What Chromium sends with a ``fetch()``, beside ``Host``, ``Origin`` and what the script adds.
+BROWSER_HEADERS = {
+    "Connection": "keep-alive",
+    "sec-ch-ua-platform": '"Linux"',
+    "User-Agent": (
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"
+        " Chrome/140.0.0.0 Safari/537.36"
+    ),
+    "sec-ch-ua": '"Chromium";v="140", "Not=A?Brand";v="24"',
+    "sec-ch-ua-mobile": "?0",
+    "Accept": "*/*",
+    "Sec-Fetch-Site": "cross-site",
+    "Sec-Fetch-Mode": "cors",
+    "Sec-Fetch-Dest": "empty",
+    "Referer": "https://app0.example.com/",
+    "Accept-Encoding": "gzip, deflate, br, zstd",
+    "Accept-Language": "en-US,en;q=0.9",
+}
+
+
+def environ_key(header: str) -> str:
+    """Return the place of a request header in the environ (PEP 3333, "environ Variables")."""
+    return "HTTP_" + header.upper().replace("-", "_")
+
+
+#: What waitress puts into the environ for it.
 _ENVIRON: dict[str, Any] = {
     "REQUEST_METHOD": "GET",
     "SCRIPT_NAME": "",
@@ -38,17 +63,8 @@ _ENVIRON: dict[str, Any] = {
     "SERVER_PORT": "8080",
     "SERVER_PROTOCOL": "HTTP/1.1",
     "SERVER_SOFTWARE": "waitress",
-    "HTTP_ACCEPT": "application/json, text/plain, */*",
-    "HTTP_ACCEPT_ENCODING": "gzip, deflate, br",
-    "HTTP_ACCEPT_LANGUAGE": "en-GB,en;q=0.9",
-    "HTTP_CACHE_CONTROL": "no-cache",
-    "HTTP_CONNECTION": "keep-alive",
     "HTTP_HOST": "shop.example:8080",
-    "HTTP_REFERER": "https://app.example.com/orders",
-    "HTTP_SEC_FETCH_DEST": "empty",
-    "HTTP_SEC_FETCH_MODE": "cors",
-    "HTTP_SEC_FETCH_SITE": "cross-site",
-    "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari",
+    **{environ_key(name): value for name, value in BROWSER_HEADERS.items()},
     "wsgi.version": (1, 0),
     "wsgi.url_scheme": "http",
     "wsgi.input": io.BytesIO(),
@@ -82,7 +98,7 @@ class Request(NamedTuple):
         is a cost of the filter that computes it.
         """
         base = {**_ENVIRON, **self.environ, "REQUEST_METHOD": self.method}
-        keys = ["HTTP_" + name.upper().replace("-", "_") for name in self.headers]
+        keys = [environ_key(name) for name in self.headers]
         for values in itertools.cycle(zip(*map(self._cycle, self.headers.values()), strict=True)):
             environ = base.copy()
             for key, value in zip(keys, values, strict=True):

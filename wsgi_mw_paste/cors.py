@@ -251,7 +251,7 @@ class CORSMiddleware:
         accepted.headers["Access-Control-Max-Age"] = str(settings.cors_max_age)
         self._accepted = accepted.headerlist
         self._fixed_refusals = {
-            reason: self._refusal(reason, reason.text)
+            reason.text: self._refusal(reason, reason.text)
             for reason in (
                 ORIGIN_NOT_LISTED,
                 ORIGIN_MALFORMED,
@@ -327,7 +327,7 @@ class CORSMiddleware:
                 self._logger.info(
                     "preflight refused, %s (Origin %r, method %r, headers %r)", why, *capped
                 )
-            status, headers, body = self._fixed_refusals.get(reason) or self._refusal(reason, why)
+            status, headers, body = self._fixed_refusals.get(why) or self._refusal(reason, why)
             start_response(status, headers.copy())
             return [body]
         headers = [*self._accepted]
@@ -351,7 +351,9 @@ class CORSMiddleware:
             for; or the reason of a refusal and the name that is to blame, empty if none is.
         """
         if not self._is_allowed(origin):
-            return _why_not(origin), ""
+            if is_origin(origin):
+                return ORIGIN_NOT_LISTED, ""
+            return ORIGIN_OPAQUE if origin == "null" else ORIGIN_MALFORMED, ""
         # Byte for byte (Fetch, "CORS-preflight fetch", step 7): "patch" is not PATCH.
         if method not in self._methods:
             if len(method) > _MAX_METHOD or not is_token(method):
@@ -399,10 +401,3 @@ def _could_be_listed(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _why_not(origin: str) -> Reason:
-    """Return why an origin that is not allowed is not."""
-    if origin == "null":
-        return ORIGIN_OPAQUE
-    return ORIGIN_NOT_LISTED if is_origin(origin) else ORIGIN_MALFORMED

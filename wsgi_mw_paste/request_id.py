@@ -185,10 +185,10 @@ class RequestIdMiddleware:
         if request_id is not inbound:
             environ[self._environ_key] = request_id
         environ[REQUEST_ID_KEY] = request_id
-        forwarded = []
+        forwarded: tuple[tuple[str, str], ...] = ()
         for key, name in self._forward:
             if key in environ:
-                forwarded.append((name, environ[key]))
+                forwarded += ((name, environ[key]),)
         # One Context for the call, every chunk and close(). Setting and resetting the variable
         # lost: on servers that change threads the id leaks, or the reset raises.
         context = copy_context()
