@@ -110,6 +110,10 @@ def patterns(count: int) -> list[str]:
     return [f"https://*.shop{n}.example.org" for n in range(count)]
 
 
+#: Those that know patterns; the others would refuse the origins they stand for.
+_WITH_PATTERNS = [
+    peer for peer in peers.CORS_PEERS if peer.name not in ("2020 package", "oslo.middleware")
+]
 ALLOWED = b"https://app0.example.com"
 MATCHING = b"https://eu.shop0.example.org"
 REFUSED = b"https://app0.example.net"
@@ -166,7 +170,7 @@ _CORS_REQUESTS: dict[str, tuple[Request, float]] = {
     "preflight accepted": (_preflight(ALLOWED), 1.5),
     "preflight refused": (_preflight(REFUSED), 4),
 }
-_IDS = {
+IDS = {
     "inbound": Request(headers={"X-Request-Id": [b"4bf92f3577b34da6a3ce929d0e0e4736"]}),
     "generated": Request(),
 }
@@ -175,6 +179,7 @@ TEN = exact_origins(10)
 POLICIES: dict[str, tuple[Sequence[str], bytes]] = {
     "1 origin": (exact_origins(1), ALLOWED),
     "10 origins": (TEN, ALLOWED),
+    "100 origins": (exact_origins(100), ALLOWED),
     "1,000 origins": (exact_origins(1000), ALLOWED),
     "10,000 origins": (exact_origins(10_000), ALLOWED),
     "1,000 patterns": (patterns(1000), MATCHING),
@@ -194,30 +199,24 @@ def scenarios() -> list[Scenario]:
         for name, (request, goal) in list(_CORS_REQUESTS.items())[:3]
     ]
     for name, (origins, origin) in POLICIES.items():
-        for verdict, value in ("allowed", origin), ("refused", REFUSED):
-            request = Request(headers={"Origin": [value]})
-            found.append(
-                Scenario(
-                    f"CORS, {name}, {verdict}",
-                    request, LIST, _cors(origins), 1.25, peers.CORS_PEERS, origins,
-                )
-            )  # fmt: skip
-    for name in "10 origins", "10,000 origins", "1,000 patterns":
-        origins = POLICIES[name][0]
-        for kind, values in ("8 kB Origin", [HOSTILE]), ("changing Origin", CHANGING):
+        measured = _WITH_PATTERNS if "patterns" in name else peers.CORS_PEERS
+        headers = {"allowed": [origin], "refused": [REFUSED]}
+        # The frameworks are left out where they would take minutes.
+        hostile = {"8 kB Origin": [HOSTILE], "changing Origin": CHANGING}
+        for verdict, values in (headers | hostile).items():
             request = Request(headers={"Origin": values})
+            wanted = [each for each in measured if verdict in headers or each.base == "bare"]
             found.append(
                 Scenario(
-                    f"CORS, {name}, {kind}",
-                    request, LIST, _cors(origins), 1.25, peers.CORS_PEERS[:3], origins,
+                    f"CORS, {name}, {verdict}", request, LIST, _cors(origins), 1.25, wanted, origins
                 )
-            )  # fmt: skip
+            )
     bodies: dict[str, tuple[WSGIApplication, Mapping[str, Any]]] = {
         "list": (LIST, {}),
         "generator": (GENERATOR, {}),
         "file": (file, _WITH_FILES),
     }
-    for kind, request in _IDS.items():
+    for kind, request in IDS.items():
         for body, (app, environ) in bodies.items():
             found.append(
                 Scenario(

@@ -295,9 +295,6 @@ _PARSERS: Final[dict[str, Callable[[str], str | None]]] = {
 }
 
 
-_END: Final = object()
-
-
 class _Exchange:
     """What is left of a request when the application has returned: its body and its end.
 
@@ -306,7 +303,7 @@ class _Exchange:
     closes it.
     """
 
-    __slots__ = ("_chunks", "_close", "_closed", "_record", "_request_id", "_run")
+    __slots__ = ("_close", "_next", "_record", "_request_id", "_run")
 
     def __init__(
         self, run: Callable[..., Any], request_id: str, record: AccessRecord | None
@@ -315,7 +312,6 @@ class _Exchange:
         self._request_id = request_id
         self._record = record
         self._close: Callable[[], object] | None = None
-        self._closed = False
 
     def follow(self, body: Any, environ: WSGIEnvironment) -> Iterable[bytes]:
         """Return what ends the request: the body as it is where servers make use of it, or this."""
@@ -327,7 +323,7 @@ class _Exchange:
                 return body  # type: ignore[no-any-return]
             self._close = getattr(body, "close", None)
             if not is_file_wrapper(body, environ):
-                self._chunks: Iterator[bytes] = self._run(iter, body)
+                self._next = self._run(iter, body).__next__
                 return self
         except BaseException as error:
             self.fail(error)
@@ -349,32 +345,37 @@ class _Exchange:
 
     def __next__(self) -> bytes:
         try:
-            chunk = self._run(next, self._chunks, _END)
+            chunk: bytes = self._run(self._next)
+        except StopIteration:
+            if self._record is not None:
+                self._finish()
+            raise
         except BaseException as error:
             self.fail(error)
             raise
-        if chunk is _END:
-            self._finish()
-            raise StopIteration
         record = self._record  # another thread that closes may take it away
         if record is not None:
             record.bytes += len(chunk)
-        return chunk  # type: ignore[no-any-return]
+        return chunk
 
     def close(self) -> None:
         """Close the application's body, once however often a server calls, and end the request."""
-        if not self._closed:
-            try:
-                self._run(self._end)
-            except RuntimeError:
-                _outside(self._end, has_run=self._closed)
+        if self._close is None:
+            self._finish()
+            return
+        try:
+            self._run(self._end)
+        except RuntimeError as error:
+            if _is_from_inside(error):
+                raise
+            self._end()
 
     def _end(self) -> None:
         """Close and write the record; to be run in the request's context."""
-        self._closed = True
+        close, self._close = self._close, None
         try:
-            if self._close is not None:
-                self._close()
+            if close is not None:
+                close()
         except BaseException as error:
             # Too late for the server to answer in the application's place.
             self._blame(error)
@@ -402,16 +403,19 @@ class _Exchange:
                 notes = getattr(error, "__notes__", [])
                 notes[:] = [note for note in notes if not str(note).startswith(prefix)]
                 error.add_note(prefix + self._request_id)
-        if self._record is not None:
-            self._record.error_type = type(error).__name__
+        record = self._record
+        if record is not None:
+            record.error_type = type(error).__name__
 
     def _finish(self) -> None:
         """Write the access record before the end: there is no more to come."""
         if self._record is not None:
             try:
                 self._run(self._write_record)
-            except RuntimeError:
-                _outside(self._write_record, has_run=self._record is None)
+            except RuntimeError as error:
+                if _is_from_inside(error):
+                    raise
+                self._write_record()
 
     def _write_record(self) -> None:
         """Write the access record once; to be run in the request's context."""
@@ -420,13 +424,10 @@ class _Exchange:
             record.emit()
 
 
-def _outside(function: Callable[[], object], *, has_run: bool) -> None:
-    """Call what could not enter the request's context, as somebody is in there already.
+def _is_from_inside(error: RuntimeError) -> bool:
+    """Say whether what a context ran raised this, and not the context that let nobody in.
 
-    That is what a server does that closes a body in one thread while another one iterates: the
-    application's ``close`` matters more than its context then.
+    Nobody gets in twice, so a server fails that closes a body in one thread while another one
+    iterates. The application's ``close`` and the record then matter more than their context.
     """
-    if has_run:
-        # The error is the function's own.
-        raise  # noqa: PLE0704 -- called where it is handled
-    function()
+    return error.__traceback__ is not None and error.__traceback__.tb_next is not None
