@@ -98,18 +98,14 @@ class Request(NamedTuple):
         is a cost of the filter that computes it.
         """
         base = {**_ENVIRON, **self.environ, "REQUEST_METHOD": self.method}
-        keys = [environ_key(name) for name in self.headers]
-        for values in itertools.cycle(zip(*map(self._cycle, self.headers.values()), strict=True)):
+        headers = [
+            (environ_key(name), itertools.cycle(values)) for name, values in self.headers.items()
+        ]
+        while True:
             environ = base.copy()
-            for key, value in zip(keys, values, strict=True):
-                environ[key] = value.decode("latin-1")
+            for key, values in headers:
+                environ[key] = next(values).decode("latin-1")
             yield environ
-        while not keys:
-            yield base.copy()
-
-    def _cycle(self, values: Sequence[bytes]) -> Sequence[bytes]:
-        longest = max(map(len, self.headers.values()))
-        return (values * longest)[:longest]
 
 
 def _start_response(
@@ -159,7 +155,7 @@ class Times(NamedTuple):
         return statistics.median(a / b if b > 0 else float("inf") for a, b in pairs)
 
 
-def measure(works: Mapping[str, Work], rounds: int, bases: Mapping[str, str] = {}) -> Times:  # noqa: B006
+def measure(works: Mapping[str, Work], rounds: int, bases: Mapping[str, str] = {}) -> Times:
     """Time the works against each other.
 
     :param works: each does something as often as it is told; ``bare`` among them is the base.

@@ -170,14 +170,12 @@ def _calling(function: Callable[[LogRecord], object], record: LogRecord) -> Work
     def work(times: int) -> None:
         for _ in range(times):
             function(record)
-            del record.request_id
+            del record.request_id  # type: ignore[attr-defined]
 
     return work
 
 
-def _assigning(
-    record: LogRecord, function: Callable[[LogRecord], object] | None = None
-) -> Work:
+def _assigning(record: LogRecord, function: Callable[[LogRecord], object] | None = None) -> Work:
     """Return the work that gives a record its id without any call, and then calls *function*."""
 
     def work(times: int) -> None:
@@ -185,7 +183,7 @@ def _assigning(
             record.request_id = "4bf92f3577b34da6a3ce929d0e0e4736"
             if function is not None:
                 function(record)
-            del record.request_id
+            del record.request_id  # type: ignore[attr-defined]
 
     return work
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +18,7 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _HEADERS = ("Content-Type", "X-Requested-With", "Authorization")
 _EXPOSED = "X-Request-Id"
 _MAX_AGE = 600
+
 
 class Peer(NamedTuple):
     """One of the packages.
@@ -44,7 +45,7 @@ class Peer(NamedTuple):
 def _oslo_cors(app: WSGIApplication, origins: Sequence[str]) -> WSGIApplication:
     from oslo_middleware.cors import CORS
 
-    make = CORS.factory(
+    made: WSGIApplication = CORS.factory(
         {},
         allowed_origin=",".join(origins),
         allow_credentials="false",
@@ -52,20 +53,21 @@ def _oslo_cors(app: WSGIApplication, origins: Sequence[str]) -> WSGIApplication:
         allow_headers=",".join(_HEADERS),
         expose_headers=_EXPOSED,
         max_age=str(_MAX_AGE),
-    )
-    return make(app)
+    )(app)
+    return made
 
 
 def _oslo_request_id(app: WSGIApplication, origins: Sequence[str]) -> WSGIApplication:
     from oslo_middleware import RequestId
 
-    return RequestId.factory({})(app)
+    made: WSGIApplication = RequestId.factory({})(app)
+    return made
 
 
 def _wsgicors(app: WSGIApplication, origins: Sequence[str]) -> WSGIApplication:
     from wsgicors import CORS
 
-    return CORS(
+    made: WSGIApplication = CORS(
         app,
         origin=" ".join(origins),
         methods=", ".join(_METHODS),
@@ -74,6 +76,7 @@ def _wsgicors(app: WSGIApplication, origins: Sequence[str]) -> WSGIApplication:
         credentials="false",
         maxage=str(_MAX_AGE),
     )
+    return made
 
 
 def _package_2020_cors(app: WSGIApplication, origins: Sequence[str]) -> WSGIApplication:
@@ -81,13 +84,15 @@ def _package_2020_cors(app: WSGIApplication, origins: Sequence[str]) -> WSGIAppl
 
     # It reads the environment when it is imported, and compares host names.
     cors.CORS_ALLOWED = [origin.partition("://")[2] for origin in origins]
-    return cors.CORSMiddleware(app)
+    made: WSGIApplication = cors.CORSMiddleware(app)
+    return made
 
 
 def _package_2020_request_id(app: WSGIApplication, origins: Sequence[str]) -> WSGIApplication:
     from wsgi_microservice_middleware.request_id import RequestIdMiddleware
 
-    return RequestIdMiddleware(app)
+    made: WSGIApplication = RequestIdMiddleware(app)
+    return made
 
 
 def _proxy_fix(app: WSGIApplication, origins: Sequence[str]) -> WSGIApplication:
@@ -149,7 +154,8 @@ def bare_django(origins: Sequence[str] | None = None) -> WSGIApplication:
         settings.CORS_PREFLIGHT_MAX_AGE = _MAX_AGE
     from django.core.handlers.wsgi import WSGIHandler
 
-    return WSGIHandler()
+    made: WSGIApplication = WSGIHandler()
+    return made
 
 
 def _flask_cors(app: WSGIApplication, origins: Sequence[str]) -> WSGIApplication:

@@ -1,0 +1,191 @@
+"""Time the filters in one process, and check the goals: ``python -m benchmarks.in_process``.
+
+Every figure is what something adds to the bare application of the same round, and every ratio the
+median of the rounds' ratios. ``control/floor`` is the floor against itself: what it is off 1 is the
+run's noise, and no other ratio is finer than that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from typing import TYPE_CHECKING
+
+from benchmarks import footprint, logs, page, plot
+from benchmarks.driver import Request, measure, serving
+from benchmarks.page import Goal, table
+from benchmarks.scenarios import ALLOWED, LIST, POLICIES, REFUSED, cors_options, scenarios
+from wsgi_mw_paste import factories
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from benchmarks.driver import Times
+
+_PACKAGES = (
+    "WebOb", "oslo.middleware", "wsgicors", "wsgi_microservice_middleware", "Werkzeug", "Flask",
+    "flask-cors", "Django", "django-cors-headers", "python-json-logger",
+)  # fmt: skip
+_ROUNDS, _QUICK_ROUNDS = 31, 7
+_MANY = 10_000
+#: A peer that adds less than this, for each nanosecond of ours, is as good.
+_AS_GOOD = 1.05
+_COLUMNS = (
+    "floor", "ours", "wsgicors", "2020 package", "oslo.middleware", "flask-cors",
+    "django-cors-headers", "ProxyFix",
+)  # fmt: skip
+
+
+def main() -> None:
+    """Measure, and put what was found into the page; with ``--quick`` only print it."""
+    parser = argparse.ArgumentParser(prog="benchmarks.in_process")
+    parser.add_argument("--quick", action="store_true", help="few rounds, and the page stays")
+    quick = parser.parse_args().quick
+    rounds = _QUICK_ROUNDS if quick else _ROUNDS
+    # As on a server whose operator looks at warnings; the records are measured apart.
+    logging.basicConfig(level=logging.WARNING, handlers=[logging.NullHandler()])
+    found = {}
+    for scenario in scenarios():
+        works = {name: serving(app, scenario.request) for name, app in scenario.variants().items()}
+        bases = {peer.name: peer.base for peer in scenario.wanted_peers}
+        found[scenario.name] = measure(works, rounds, bases)
+    section = "\n\n".join(_section(found, rounds))
+    if quick:
+        print(section)
+    else:
+        page.write("in process", section)
+        plot.growth(found)
+
+
+def _section(found: Mapping[str, Times], rounds: int) -> Iterator[str]:
+    """Yield the parts of the page."""
+    yield f"{page.conditions(*_PACKAGES)} {rounds} rounds."
+    access = {name: logs.access_on(each, rounds) for name, each in logs.formatters().items()}
+    off, chunks, records = logs.access_off(rounds), logs.per_chunk(rounds), logs.per_record(rounds)
+    imports, kept = footprint.imports(rounds), footprint.memory(_MANY)
+    package = imports["the package, over its dependencies"]
+    name, on = max(access.items(), key=lambda each: each[1].ratio)
+    yield "### Goals"
+    yield page.goals_table(
+        [
+            *_against_the_floor(found, rounds),
+            Goal("request id, each chunk", 100, max(chunks.values()), "ns"),
+            Goal("access record, its logger off", 150, off, "ns"),
+            Goal("access record on / a bare `Logger` call", 1.2, on.ratio, where=name),
+            Goal("log filter, each record", 100, max(_of_ours(records)), "ns"),
+            *_against_the_peers(found),
+            Goal(f"{_MANY:,} origins: memory / their strings'", 1.6, kept),
+            Goal("importing the package", 5, package.milliseconds, "ms"),
+            Goal("importing the package", 1024, package.kibibytes, "KiB"),
+        ]
+    )
+    yield "### Where a peer is as good or better"
+    yield _as_good(found)
+    yield "### Nanoseconds added to the bare application"
+    yield _scenarios_table(found)
+    yield "### Logging"
+    rows = [
+        [f"access record, {name}", f"{each.added:,.0f}", f"{each.call:,.0f}", f"{each.ratio:.2f}"]
+        for name, each in access.items()
+    ]
+    rows.append(["access record, its logger off", f"{off:,.0f}", "", ""])
+    rows += [[f"log filter, {name}", f"{added:,.0f}", "", ""] for name, added in records.items()]
+    rows += [[f"each chunk, {name} a record", f"{ns:,.0f}", "", ""] for name, ns in chunks.items()]
+    yield table(["ns added", "ours", "a bare `Logger` call", "ours/bare"], rows)
+    yield "### Imports and start"
+    yield footprint.imports_table(imports)
+    seconds = footprint.start(2 * _MANY)
+    yield f"An INI file with {2 * _MANY:,} origins takes {seconds:.2f} s to load."
+
+
+def _of_ours(records: Mapping[str, float]) -> list[float]:
+    return [added for name, added in records.items() if name.startswith("ours")]
+
+
+def _worst(found: Mapping[str, Times], *parts: str, without: str = "\0") -> tuple[float, str]:
+    """Return the highest ratio of ours to the floor among scenarios with one of these names."""
+    return max(
+        (times.ratio("ours", "floor"), name)
+        for name, times in found.items()
+        if name.startswith(parts) and without not in name
+    )
+
+
+def _against_the_floor(found: Mapping[str, Times], rounds: int) -> Iterator[Goal]:
+    exact = tuple(name for name in found if name.startswith("CORS") and "preflight" not in name)
+    ratio, where = _worst(found, *exact, without="patterns")
+    yield Goal("CORS, no Origin, allowed, refused / floor", 1.25, ratio, where=where)
+    for verdict, bound in ("accepted", 1.5), ("refused", 4):
+        ratio, where = _worst(found, f"CORS, preflight {verdict}")
+        yield Goal(f"CORS, preflight {verdict} / floor", bound, ratio)
+    ratio, where = max(_growth(rounds))
+    yield Goal(f"CORS, {_MANY:,} origins / 1 origin", 1.05, ratio, where=where)
+    ratio, where = _worst(found, "CORS, 1,000 patterns")
+    yield Goal("CORS, 1,000 patterns / floor", 1.25, ratio, where=where)
+    added, where = max(
+        (times.median("ours"), name)
+        for name, times in found.items()
+        if name.endswith(("8 kB Origin", "changing Origin"))
+    )
+    yield Goal("CORS, any Origin", 2000, added, "ns", where=where)
+    ratio, where = _worst(found, "request id")
+    yield Goal("request id / floor", 1.3, ratio, where=where)
+
+
+def _growth(rounds: int) -> Iterator[tuple[float, str]]:
+    """Yield what a request costs with many origins, for each nanosecond with one; and where."""
+    for verdict, origin in ("allowed", ALLOWED), ("refused", REFUSED):
+        request = Request(headers={"Origin": [origin]})
+        works = {"bare": serving(LIST, request)}
+        for name in "1 origin", "10,000 origins":
+            app = factories.cors({}, **cors_options(POLICIES[name][0]))(LIST)
+            works[name] = serving(app, request)
+        yield measure(works, rounds).ratio("10,000 origins", "1 origin"), verdict
+
+
+def _against_the_peers(found: Mapping[str, Times]) -> Iterator[Goal]:
+    """Yield the goals for peers that are installed: what they add for each nanosecond of ours."""
+    goals = (
+        ("oslo.middleware", "CORS", 30.0),
+        ("oslo.middleware", "request id", 12.0),
+        ("2020 package", "CORS", 2.0),
+        ("2020 package", "request id", 1.5),
+        ("wsgicors", "CORS", 1.0),
+        ("wsgicors", "CORS, 10,000 origins, changing Origin", 1000.0),
+    )
+    for peer, part, bound in goals:
+        cells = [
+            (times.ratio(peer, "ours"), name)
+            for name, times in found.items()
+            if name.startswith(part) and peer in times.rounds
+        ]
+        if cells:
+            ratio, where = min(cells)
+            yield Goal(f"{peer} / ours, {part}", bound, ratio, most=False, where=where)
+
+
+def _as_good(found: Mapping[str, Times]) -> str:
+    rows = [
+        [name, peer, f"{ratio:.2f}"]
+        for name, times in found.items()
+        for peer in _COLUMNS[2:]
+        if peer in times.rounds and (ratio := times.ratio(peer, "ours")) < _AS_GOOD
+    ]
+    return table(["scenario", "peer", "peer / ours"], rows) if rows else "Nowhere."
+
+
+def _scenarios_table(found: Mapping[str, Times]) -> str:
+    rows = [
+        [
+            name,
+            *(f"{times.median(each):,.0f}" if each in times.rounds else "" for each in _COLUMNS),
+            f"{times.ratio('ours', 'floor'):.2f}",
+            f"{times.ratio('control', 'floor'):.2f}",
+        ]
+        for name, times in found.items()
+    ]
+    return table(["", *_COLUMNS, "ours/floor", "control/floor"], rows)
+
+
+if __name__ == "__main__":
+    main()
