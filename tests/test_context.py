@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 import threading
@@ -12,6 +13,7 @@ import pytest
 
 from tests.wsgi import between_validators, call, hello, make_environ
 from wsgi_mw_paste import current_request_id, outgoing_headers, request_id_scope
+from wsgi_mw_paste.context import is_safe_id, plain_id_matcher
 from wsgi_mw_paste.factories import request_id
 
 if TYPE_CHECKING:
@@ -251,3 +253,31 @@ def test_a_scope_in_a_request_is_a_matter_of_its_own() -> None:
         {"X-Request-Id": "job-17"},
         {"X-Request-Id": "abc-123", "traceparent": TRACEPARENT},
     ]
+
+
+def test_a_plain_id_is_a_safe_one() -> None:
+    """The quick test lets nothing through that the whole rule would not, in any combination."""
+    is_plain = plain_id_matcher(3)
+    ids = [
+        "".join(each) for n in range(5) for each in itertools.product("aZ0._~:/-|é\n ", repeat=n)
+    ]
+    plain = [each for each in ids if is_plain(each)]
+    assert [each for each in plain if not is_safe_id(each, 3)] == []
+    # And it lets most of them through.
+    assert {"a", "0aZ", "a-a", "0:/"} <= set(plain)
+
+
+@pytest.mark.parametrize(
+    "request_id",
+    [
+        pytest.param("4bf92f3577b34da6a3ce929d0e0e4736", id="hexadecimal"),
+        pytest.param("6f1c1c1e-8f3a-4b52-9a57-0a4b0a3c9d11", id="UUID"),
+        pytest.param("1-67891233-abcdef012345678912345678", id="Amazon"),
+        pytest.param("dGhlIHNhbXBsZSBub25jZQ==", id="base64"),
+        pytest.param("x" * 128, id="the longest"),
+    ],
+)
+def test_common_ids_are_plain(request_id: str) -> None:
+    """What proxies make takes the quick way; one character too many does not."""
+    assert plain_id_matcher(128)(request_id)
+    assert not plain_id_matcher(len(request_id) - 1)(request_id)

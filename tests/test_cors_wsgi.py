@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import tracemalloc
 from io import BytesIO
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -404,3 +406,33 @@ def test_two_policies_around_two_applications_know_nothing_of_each_other() -> No
     )
     assert_headers(answers[1], {"Content-Type": "text/plain", "Vary": "Origin"})
     assert answers[2].headers == answers[0].headers
+
+
+@pytest.mark.parametrize("kind", ["refused", "allowed by a pattern", "too long"])
+def test_nothing_is_kept_of_the_origins_that_come_by(kind: str) -> None:
+    """However many a client thinks of: a cache that it could fill would be its to fill."""
+    origins = {
+        "refused": "https://evil{}.example",
+        "allowed by a pattern": "https://app{}.example.org",
+        "too long": "https://" + "a." * 4096 + "evil{}.example",
+    }
+    settings = CORSSettings(cors_allowed=["https://*.example.org"])
+    app = between_validators(lambda app: CORSMiddleware(app, settings), hello)
+
+    def serve(numbers: range) -> None:
+        for number in numbers:
+            call(app, make_environ(headers={"Origin": origins[kind].format(number)}))
+
+    serve(range(100))
+    tracemalloc.start()
+    try:
+        serve(range(100, 110))
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        serve(range(1000, 2000))
+        gc.collect()
+        kept = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    # Less than the smallest string for each of them would be.
+    assert kept < 20_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from typing import TYPE_CHECKING
@@ -10,7 +11,14 @@ import pytest
 
 from tests.wsgi import between_validators, call, hello, make_environ
 from wsgi_mw_paste.factories import cors
-from wsgi_mw_paste.origins import MAX_ORIGIN, Policy, Reading, compile_origins, parse_origin
+from wsgi_mw_paste.origins import (
+    MAX_ORIGIN,
+    Policy,
+    Reading,
+    compile_origins,
+    is_origin,
+    parse_origin,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -708,3 +716,67 @@ def test_equal_entries_count_once() -> None:
     assert len(read("A.example", "A.example").warnings) == 1
     assert len(read("a.example", "a.example").expansions) == 1
     assert len(compile_origins(["null", "null"], OPEN).errors) == 1
+
+
+#: Pieces of origins, good and bad: a scheme, what stands before a host, the host, a port.
+PIECES = (
+    ["https://", "http://", "https:/", "HTTPS://", "https://https://", "app://", ""],
+    ["", "a.", "a.b.", ".", "-.", "_a.", "A.", "a..", "a@", "a b.", f"{'a' * 63}.", f"{'a' * 64}."],
+    [
+        "example.org",
+        "example.org.",
+        "example.com",
+        "example.com.",
+        "org",
+        "deep.example.org",
+        "[::1]",
+        "127.0.0.1",
+    ],
+    ["", ":8443", ":443", ":08443", ":*", ":", ":99999", "/", ":8443/"],
+)
+POLICY = [
+    "https://example.org",
+    "https://*.example.org",
+    "http://*.deep.example.org",
+    "https://*.deep.example.org",
+    "https://*.example.com:8443",
+    "https://*.example.com.",
+    "http://*.org:*",
+    "https://[::1]:*",
+    "app://*.example.org",
+    "app://127.0.0.1:*",
+]
+
+
+def covers(entry: str, origin: str) -> bool:
+    """Say by the definition, and slowly, whether an entry stands for an origin."""
+    parts = parse_origin(origin)
+    if parts is None:
+        return False
+    scheme, host, port = parts
+    wanted_scheme, _, rest = entry.partition("://")
+    wanted_host, wanted_port = re.fullmatch(r"(.*?)(?::(\*|\d+))?", rest).groups("")  # type: ignore[union-attr]
+    if scheme != wanted_scheme or wanted_port not in ("*", port):
+        return False
+    if wanted_host.startswith("*."):
+        return host.endswith(wanted_host[1:]) and host != wanted_host[1:]
+    return host == wanted_host
+
+
+@pytest.mark.parametrize("entries", [POLICY, *([entry] for entry in POLICY)], ids=" ".join)
+def test_matching_is_what_the_definition_says(entries: list[str]) -> None:
+    """The look-up finds, among thousands of good and bad origins, those that an entry covers."""
+    origins = compile_origins(entries, OPEN).origins
+    candidates = ["".join(each) for each in itertools.product(*PIECES)]
+    found = [each for each in candidates if each in origins]
+    assert found == [each for each in candidates if any(covers(e, each) for e in entries)]
+    assert len(found) > 0
+
+
+def test_a_short_look_at_an_origin_sees_what_a_long_one_sees() -> None:
+    """What is an origin is one by the grammar, whichever way it is found out."""
+    candidates = ["".join(each) for each in itertools.product(*PIECES)]
+    candidates += [f"https://{'a' * 60 + '.'}{'b.' * n}example" for n in range(90, 110)]
+    assert [each for each in candidates if is_origin(each)] == [
+        each for each in candidates if parse_origin(each) is not None
+    ]

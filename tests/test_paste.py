@@ -5,6 +5,7 @@ This file is run against the installed package, too, from a folder without the c
 
 from __future__ import annotations
 
+import inspect
 from importlib.metadata import distribution
 from textwrap import dedent
 from types import MappingProxyType
@@ -15,7 +16,7 @@ import pytest
 from paste.deploy.loadwsgi import APP, loadcontext
 
 from tests.ini import lines_of, load_file, write_ini
-from tests.wsgi import assert_headers, call, make_environ
+from tests.wsgi import assert_headers, call, hello, make_environ
 from wsgi_mw_paste import ConfigurationError, factories
 
 if TYPE_CHECKING:
@@ -412,3 +413,11 @@ def test_no_name_of_an_option_crashes_a_factory(entry_point: str, key: str) -> N
     ini = write(f"[filter-app:main]\nnext = app\nuse = egg:wsgi_mw_paste#{entry_point}\n{key} = x")
     [line] = lines_of(lambda: load_file(ini))
     assert line.startswith(f"{ini} [filter-app:main] {key}: unknown option; {entry_point} takes ")
+
+
+@pytest.mark.parametrize("name", factories.FILTERS)
+def test_a_filter_hands_out_a_method(name: str) -> None:
+    """Calling an instance, Python looks ``__call__`` up in its type, for every request anew."""
+    app = getattr(factories, name)({})(hello)
+    assert inspect.ismethod(app)
+    assert app.__name__ == "__call__"

@@ -80,6 +80,59 @@ def test_importing_looks_up_no_logger() -> None:
     assert run.stdout == "[]\n[] True\n"
 
 
+FILTER = "from wsgi_mw_paste import CORSMiddleware, CORSSettings, ErrorsMiddleware\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "loaded"),
+    [
+        pytest.param("import wsgi_mw_paste", "", id="the package"),
+        pytest.param("from wsgi_mw_paste import current_request_id", "", id="the id"),
+        pytest.param("import wsgi_mw_paste.logging", "", id="the module that fileConfig loads"),
+        pytest.param("import wsgi_mw_paste.factories", "", id="the module that Paste loads"),
+        pytest.param(FILTER, "", id="the classes"),
+        pytest.param(FILTER + "CORSMiddleware(print, CORSSettings())", "", id="CORS off"),
+        pytest.param(
+            FILTER + "CORSMiddleware(print, CORSSettings(cors_allowed='https://a.example'))",
+            "webob",
+            id="CORS, settings in Python",
+        ),
+        pytest.param(FILTER + "ErrorsMiddleware(print)", "webob", id="errors"),
+        pytest.param(FILTER + "CORSMiddleware(print)", "environs", id="CORS, the environment"),
+    ],
+)
+def test_a_dependency_is_loaded_where_it_is_needed(program: str, loaded: str) -> None:
+    """Importing loads none of them; a filter loads what it will answer with before it serves."""
+    program += "\nimport sys; print(*{'webob', 'environs', 'paste.deploy'} & {*sys.modules})"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == loaded.split()
+
+
+def test_names_are_listed_before_they_are_fetched() -> None:
+    """``dir()`` knows all of them, for those who explore; an unknown one is an error as ever."""
+    program = "import wsgi_mw_paste; print(*dir(wsgi_mw_paste)); wsgi_mw_paste.CorsMiddleware"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert set(PUBLIC) <= set(run.stdout.split())
+    # Python goes on to ask whether another was meant.
+    assert run.stderr.splitlines()[-1].startswith(
+        "AttributeError: module 'wsgi_mw_paste' has no attribute 'CorsMiddleware'"
+    )
+
+
+@pytest.mark.parametrize("name", ["context", "cors", "errors", "logging", "request_id", "settings"])
+def test_a_module_can_be_reached_through_the_package(name: str) -> None:
+    """``import wsgi_mw_paste`` is enough for ``wsgi_mw_paste.cors.CORSMiddleware``."""
+    program = f"import wsgi_mw_paste; print(wsgi_mw_paste.{name}.__name__)"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == f"wsgi_mw_paste.{name}\n"
+
+
 def test_the_types_are_shipped() -> None:
     """``py.typed`` is in the package (PEP 561)."""
     assert files("wsgi_mw_paste").joinpath("py.typed").is_file()

@@ -584,6 +584,60 @@ def test_close_is_reached_while_another_thread_is_inside(caplog: pytest.LogCaptu
     assert outcomes(caplog) == [(200, 0, "INFO", None)]
 
 
+def test_the_record_is_written_while_another_thread_is_inside(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """So it is for a body without close(), which a server closes in the middle of a chunk."""
+    inside, closed = threading.Event(), threading.Event()
+
+    class Body:
+        def __iter__(self) -> Iterator[bytes]:
+            inside.set()
+            assert closed.wait(timeout=30)
+            yield b"late"
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", PLAIN)
+        return Body()
+
+    # No validators: they count a chunk after close() as a mistake of the application's.
+    body: Any = with_ids(app)(inbound(), lambda *_: lambda _: None)
+    with ThreadPoolExecutor(1) as pool:
+        chunk = pool.submit(next, body)
+        assert inside.wait(timeout=30)
+        body.close()
+        assert outcomes(caplog) == [(200, 0, "INFO", None)]
+        closed.set()
+        assert chunk.result(timeout=30) == b"late"
+        assert list(body) == []
+    assert outcomes(caplog) == [(200, 0, "INFO", None)]
+
+
+def test_a_runtime_error_of_a_handler_is_the_handlers() -> None:
+    """It comes once: a record is not written again because somebody failed to write it."""
+    written = []
+
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            written.append(record.getMessage())
+            raise RuntimeError("full")
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", PLAIN)
+        return iter([b"hello"])
+
+    logger, handler = logging.getLogger("wsgi_mw_paste.access"), Broken()
+    logger.addHandler(handler)
+    try:
+        body: Any = with_ids(app)(inbound(), lambda *_: lambda _: None)
+        with pytest.raises(RuntimeError, match="full"):
+            body.close()
+        body.close()
+    finally:
+        logger.removeHandler(handler)
+    assert len(written) == 1
+
+
 def test_a_runtime_error_of_close_is_the_applications() -> None:
     """An application's own RuntimeError is not taken for a busy context: close() runs once."""
     look = Probe()

@@ -295,6 +295,10 @@ _PARSERS: Final[dict[str, Callable[[str], str | None]]] = {
 }
 
 
+def _nothing() -> None:
+    """Close what has nothing to close, or has been closed."""
+
+
 class _Exchange:
     """What is left of a request when the application has returned: its body and its end.
 
@@ -311,7 +315,7 @@ class _Exchange:
         self._run = run
         self._request_id = request_id
         self._record = record
-        self._close: Callable[[], object] | None = None
+        self._close: Callable[[], object] = _nothing
 
     def follow(self, body: Any, environ: WSGIEnvironment) -> Iterable[bytes]:
         """Return what ends the request: the body as it is where servers make use of it, or this."""
@@ -321,7 +325,7 @@ class _Exchange:
                 self._record.bytes += sum(map(len, body))
                 self._finish()
                 return body  # type: ignore[no-any-return]
-            self._close = getattr(body, "close", None)
+            self._close = getattr(body, "close", _nothing)
             if not is_file_wrapper(body, environ):
                 self._next = self._run(iter, body).__next__
                 return self
@@ -360,7 +364,7 @@ class _Exchange:
 
     def close(self) -> None:
         """Close the application's body, once however often a server calls, and end the request."""
-        if self._close is None:
+        if self._close is _nothing:
             self._finish()
             return
         try:
@@ -372,17 +376,15 @@ class _Exchange:
 
     def _end(self) -> None:
         """Close and write the record; to be run in the request's context."""
-        close, self._close = self._close, None
+        close, self._close = self._close, _nothing
         try:
-            if close is not None:
-                close()
+            close()
         except BaseException as error:
             # Too late for the server to answer in the application's place.
             self._blame(error)
             raise
         finally:
-            if self._record is not None:
-                self._write_record()
+            self._write_record()
 
     def fail(self, error: BaseException) -> None:
         """End the request with an exception."""
