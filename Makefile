@@ -10,6 +10,7 @@ BIN := .venv/bin
 export LC_ALL := C.UTF-8
 
 .PHONY: serve test lint types check test-all clean
+.PHONY: bench bench-quick bench-instructions bench-served
 # Two targets at once would install into one .venv at the same time.
 .NOTPARALLEL:
 
@@ -37,8 +38,23 @@ test-all: test .venv/.all
 	$(BIN)/pytest -m "second_engine or slow_server"
 	$(BIN)/tox
 
+# What the filters cost; all but bench-quick write benchmarks/RESULTS.md. About a minute; the second
+# and third take minutes, and need Debian's valgrind and wrk.
+bench: .venv-bench/.bench
+	.venv-bench/bin/python -m benchmarks.in_process
+
+bench-instructions: .venv-bench/.bench
+	.venv-bench/bin/python -m benchmarks.instructions
+	.venv-bench/bin/python -m benchmarks.served --instructions
+
+bench-served: .venv-bench/.bench
+	.venv-bench/bin/python -m benchmarks.served
+
+bench-quick: .venv-bench/.bench
+	.venv-bench/bin/python -m benchmarks.in_process --quick
+
 clean:
-	rm -rf .venv .tox .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov
+	rm -rf .venv .venv-bench .tox .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov
 	rm -rf build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -50,6 +66,12 @@ clean:
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e ".[$(EXTRAS)]"
 	touch $@
 
+# An environment of its own: what it has beside the package are the peers and all they need.
+.venv-bench/.bench: setup.py benchmarks/requirements.txt | .venv-bench/bin/pip
+	.venv-bench/bin/python -m pip install --disable-pip-version-check -q \
+	    -e . -r benchmarks/requirements.txt
+	touch $@
+
 # pip comes last: where it is missing, the environment is half made, and is made anew.
-$(BIN)/pip:
-	$(PYTHON) -m venv --clear .venv
+$(BIN)/pip .venv-bench/bin/pip:
+	$(PYTHON) -m venv --clear $(@:/bin/pip=)

@@ -140,7 +140,8 @@ def _growth(rounds: int) -> Iterator[tuple[float, str]]:
         for name in "1 origin", "10,000 origins":
             app = factories.cors({}, **cors_options(POLICIES[name][0]))(LIST)
             works[name] = serving(app, request)
-        yield measure(works, rounds).ratio("10,000 origins", "1 origin"), verdict
+        # The bound is finer than the noise of so many rounds.
+        yield measure(works, 4 * rounds).ratio("10,000 origins", "1 origin"), verdict
 
 
 def _against_the_peers(found: Mapping[str, Times]) -> Iterator[Goal]:

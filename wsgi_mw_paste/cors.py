@@ -20,7 +20,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wsgi_mw_paste.origins import Origins, Policy, compile_origins, is_origin
+from wsgi_mw_paste.origins import Origins, Policy, compile_origins, is_plain_origin, parse_origin
 from wsgi_mw_paste.settings import Problem, Settings, option, resolve
 from wsgi_mw_paste.values import (
     SAFELISTED_METHODS,
@@ -351,7 +351,7 @@ class CORSMiddleware:
             for; or the reason of a refusal and the name that is to blame, empty if none is.
         """
         if not self._is_allowed(origin):
-            if is_origin(origin):
+            if is_plain_origin(origin) or parse_origin(origin):
                 return ORIGIN_NOT_LISTED, ""
             return ORIGIN_OPAQUE if origin == "null" else ORIGIN_MALFORMED, ""
         # Byte for byte (Fetch, "CORS-preflight fetch", step 7): "patch" is not PATCH.
