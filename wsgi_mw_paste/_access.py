@@ -113,7 +113,7 @@ class AccessRecord:
     def __init__(
         self, log: AccessLog, environ: WSGIEnvironment, request_id: str, source: str
     ) -> None:
-        self._log = log
+        self._log: AccessLog | None = log
         # An environ that is tried again may have the error of the last time.
         environ.pop(ERROR_TYPE_KEY, None)
         self._environ = environ
@@ -145,9 +145,12 @@ class AccessRecord:
         self.bytes = int(lengths[0]) if self._counted else 0
 
     def emit(self) -> None:
-        """Log the record, unless its level is off or its path is excluded."""
+        """Log the record, once, unless its level is off or its path is excluded."""
+        log, self._log = self._log, None
+        if log is None:
+            return
         duration = perf_counter() - self._started
-        logger = self._log.logger
+        logger = log.logger
         error_type = self.error_type or self._environ.get(ERROR_TYPE_KEY)
         level = logging.INFO if error_type is None else logging.ERROR
         if not logger.isEnabledFor(level):
@@ -155,7 +158,7 @@ class AccessRecord:
         status = _status_code(self.status)
         host, server, method, script, path, protocol, address, agent, auth = self._facts
         path = (script or "") + (path or "")
-        if error_type is None and path in self._log.excluded and status and status < _BAD_REQUEST:
+        if error_type is None and path in log.excluded and status and status < _BAD_REQUEST:
             return
         host, method, path, protocol, address = _clean_all(
             (host or server or "", method or "", path, protocol or "", address or "")
@@ -184,7 +187,7 @@ class AccessRecord:
                 "remote_addr": address or None,
                 "user_agent": _clean_agent(agent) if agent else None,
                 "protocol": protocol or None,
-                "token": self._log.token(auth) if auth else None,
+                "token": log.token(auth) if auth else None,
                 "error_type": error_type,
             }
         )

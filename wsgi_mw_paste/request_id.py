@@ -357,9 +357,8 @@ class _Exchange:
         except BaseException as error:
             self.fail(error)
             raise
-        record = self._record  # another thread that closes may take it away
-        if record is not None:
-            record.bytes += len(chunk)
+        if self._record is not None:
+            self._record.bytes += len(chunk)
         return chunk
 
     def close(self) -> None:
@@ -384,7 +383,8 @@ class _Exchange:
             self._blame(error)
             raise
         finally:
-            self._write_record()
+            if self._record is not None:
+                self._record.emit()
 
     def fail(self, error: BaseException) -> None:
         """End the request with an exception."""
@@ -405,25 +405,18 @@ class _Exchange:
                 notes = getattr(error, "__notes__", [])
                 notes[:] = [note for note in notes if not str(note).startswith(prefix)]
                 error.add_note(prefix + self._request_id)
-        record = self._record
-        if record is not None:
-            record.error_type = type(error).__name__
+        if self._record is not None:
+            self._record.error_type = type(error).__name__
 
     def _finish(self) -> None:
-        """Write the access record before the end: there is no more to come."""
+        """Write the access record, if nobody has."""
         if self._record is not None:
             try:
-                self._run(self._write_record)
+                self._run(self._record.emit)
             except RuntimeError as error:
                 if _is_from_inside(error):
                     raise
-                self._write_record()
-
-    def _write_record(self) -> None:
-        """Write the access record once; to be run in the request's context."""
-        record, self._record = self._record, None
-        if record is not None:
-            record.emit()
+                self._record.emit()
 
 
 def _is_from_inside(error: RuntimeError) -> bool:
