@@ -34,7 +34,7 @@ def growth(found: Mapping[str, Times]) -> None:
     except ImportError:
         print(f"matplotlib is not installed, so {_FILE.name} stays as it is")
         return
-    # Text as text, and the same file for the same figures.
+    # Text as text, on white whatever the page behind it, and the same file for the same figures.
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "growth", "font.size": 10})
     figure, panels = plt.subplots(1, len(_PANELS), figsize=(9, 4.2), sharey=True)
     for panel, (kind, title) in zip(panels, _PANELS.items(), strict=True):
@@ -51,6 +51,8 @@ def growth(found: Mapping[str, Times]) -> None:
                     *zip(*points, strict=True), "o-", color=color, label=name, lw=width, ms=4
                 )
         panel.set(xscale="log", yscale="log", title=title, xlabel="origins in the policy")
+        panel.xaxis.set_major_formatter("{x:,.0f}")
+        panel.yaxis.set_major_formatter("{x:,g}")
         panel.grid(alpha=0.25)
     panels[0].set_ylabel("µs added to a request")
     panels[0].legend(fontsize=8, loc="upper left")

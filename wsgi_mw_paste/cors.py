@@ -302,14 +302,14 @@ class CORSMiddleware:
             ours = self._every
 
         def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
+            for name, _ in headers:
+                if name not in _OTHERS and name.lower() in _CORS_RESPONSE_HEADERS:
+                    headers = [h for h in headers if h[0].lower() not in _CORS_RESPONSE_HEADERS]
+                    break
             # A new list: the application may use its own again for the next request.
-            sent = [*headers, *ours]
-            for each in headers:
-                if each[0] not in _OTHERS and each[0].lower() in _CORS_RESPONSE_HEADERS:
-                    sent.remove(each)
             if exc_info is None:
-                return start_response(status, sent)
-            return start_response(status, sent, exc_info)
+                return start_response(status, [*headers, *ours])
+            return start_response(status, [*headers, *ours], exc_info)
 
         return self._app(environ, start)
 

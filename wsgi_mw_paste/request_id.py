@@ -199,10 +199,11 @@ class RequestIdMiddleware:
 
         def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
             """Send the id once, whatever the application sends in its place."""
+            for name, _ in headers:
+                if name not in others and name.lower() == lower:
+                    headers = [each for each in headers if each[0].lower() != lower]
+                    break
             sent = [*headers, header]
-            for each in headers:
-                if each[0] not in others and each[0].lower() == lower:
-                    sent.remove(each)
             if exc_info is None:
                 write = start_response(status, sent)
             else:
