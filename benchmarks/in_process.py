@@ -72,7 +72,7 @@ def _section(found: Mapping[str, Times], rounds: int) -> Iterator[str]:
             Goal("request id, each chunk", 100, max(chunks.values()), "ns"),
             Goal("access record, its logger off", 150, off, "ns"),
             Goal("access record on / a bare `Logger` call", 1.2, on.ratio, where=name),
-            Goal("log filter, each record", 100, max(_of_ours(records)), "ns"),
+            Goal("log filter, each record", 100, _filters(records), "ns"),
             *_against_the_peers(found),
             Goal(f"{_MANY:,} origins: memory / their strings'", 1.6, kept),
             Goal("importing the package", 5, package.milliseconds, "ms"),
@@ -89,7 +89,7 @@ def _section(found: Mapping[str, Times], rounds: int) -> Iterator[str]:
         for name, each in access.items()
     ]
     rows.append(["access record, its logger off", f"{off:,.0f}", "", ""])
-    rows += [[f"log filter, {name}", f"{added:,.0f}", "", ""] for name, added in records.items()]
+    rows += [[f"a record, {name}", f"{added:,.0f}", "", ""] for name, added in records.items()]
     rows += [[f"each chunk, {name} a record", f"{ns:,.0f}", "", ""] for name, ns in chunks.items()]
     yield table(["ns added", "ours", "a bare `Logger` call", "ours/bare"], rows)
     yield "### Imports and start"
@@ -98,8 +98,9 @@ def _section(found: Mapping[str, Times], rounds: int) -> Iterator[str]:
     yield f"An INI file with {2 * _MANY:,} origins takes {seconds:.2f} s to load."
 
 
-def _of_ours(records: Mapping[str, float]) -> list[float]:
-    return [added for name, added in records.items() if name.startswith("ours")]
+def _filters(records: Mapping[str, float]) -> float:
+    """Return what our filter adds at the depth where it adds most."""
+    return max(added for name, added in records.items() if name.startswith("filter, "))
 
 
 def _worst(found: Mapping[str, Times], *parts: str, without: str = "\0") -> tuple[float, str]:

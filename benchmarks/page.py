@@ -82,10 +82,10 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def write(name: str, text: str) -> None:
+def write(name: str, text: str, page: Path = PAGE) -> None:
     """Put *text* into the page, in the place of the section *name*; print it."""
     print(text)
     begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
-    before, _, rest = PAGE.read_text("utf-8").partition(begin)
+    before, _, rest = page.read_text("utf-8").partition(begin)
     _, _, after = rest.partition(end)
-    PAGE.write_text(f"{before}{begin}\n{text.strip()}\n\n{end}{after}", "utf-8")
+    page.write_text(f"{before}{begin}\n{text.strip()}\n\n{end}{after}", "utf-8")
