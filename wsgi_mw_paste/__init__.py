@@ -47,17 +47,17 @@ _PLACES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    """Fetch a public name from its module, or one of these modules (PEP 562)."""
-    for place, names in _PLACES.items():
-        if name == place or name in names:
-            module = _importlib.import_module(f"{__name__}.{place}")
-            if name == place:
-                return module
-            found: object = getattr(module, name)
-            globals()[name] = found
-            return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not _typing.TYPE_CHECKING:  # or every misspelt name would be fine with type checkers
+
+    def __getattr__(name: str) -> object:
+        """Fetch a public name from its module, or one of these modules (PEP 562)."""
+        for place, names in _PLACES.items():
+            if name == place or name in names:
+                module = _importlib.import_module(f"{__name__}.{place}")
+                found = module if name == place else getattr(module, name)
+                globals()[name] = found
+                return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

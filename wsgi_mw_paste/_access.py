@@ -150,8 +150,10 @@ class AccessRecord:
         if log is None:
             return
         duration = perf_counter() - self._started
+        # The application may keep its start_response, and with it this record, in the environ.
+        environ, self._environ = self._environ, {}
         logger = log.logger
-        error_type = self.error_type or self._environ.get(ERROR_TYPE_KEY)
+        error_type = self.error_type or environ.get(ERROR_TYPE_KEY)
         level = logging.INFO if error_type is None else logging.ERROR
         if not logger.isEnabledFor(level):
             return
@@ -168,8 +170,8 @@ class AccessRecord:
         record = logger.makeRecord(
             logger.name, level, __file__, 0, "%s %s %s %s %s %s %sms",
             (
-                host or "-", method or "-", path or "-", protocol or "-", status or "-",
-                "-" if size is None else size, milliseconds,
+                host or "-", method or "-", path or "-", protocol or "-",
+                "-" if status is None else status, "-" if size is None else size, milliseconds,
             ),
             None,
         )  # fmt: skip

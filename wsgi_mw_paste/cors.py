@@ -237,7 +237,12 @@ class CORSMiddleware:
         self._methods = frozenset(SAFELISTED_METHODS).union(settings.cors_allow_methods)
         self._any_header = ANY in settings.cors_allow_headers
         self._headers = frozenset(name.lower() for name in settings.cors_allow_headers) - {ANY}
-        self._are_plain = self._plain_names()
+        # A quick test for names as browsers send them, all of them allowed: in lower case and
+        # without blanks (Fetch, "CORS-unsafe request-header names").
+        self._are_plain: Callable[[str], object] = self._are_listed
+        if self._any_header:
+            listed = self._headers.issuperset(_NOT_COVERED_BY_ANY - {ANY})
+            self._are_plain = _PLAIN_NAMES if listed else self._are_covered_by_any
         # 200 and not 204: waitress closes the connection after every 204.
         accepted = _response(200)
         accepted.headerlist += self._every
@@ -262,17 +267,6 @@ class CORSMiddleware:
             )
         }
 
-    def _plain_names(self) -> Callable[[str], object]:
-        """Return a quick test for header names as browsers send them, all of them allowed.
-
-        That is in lower case and without blanks (Fetch, "CORS-unsafe request-header names").
-        """
-        if not self._any_header:
-            return lambda requested: self._headers.issuperset(requested.split(",", _MAX_COMMAS))
-        if self._headers.issuperset(_NOT_COVERED_BY_ANY - {ANY}):
-            return _PLAIN_NAMES
-        return lambda requested: "authorization" not in requested and _PLAIN_NAMES(requested)
-
     def __call__(  # noqa: C901 -- in parts, each of them costs every request some 6 %
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
@@ -285,12 +279,16 @@ class CORSMiddleware:
             def vary(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
                 if exc_info is None:
                     return start_response(status, [*headers, _VARY])
-                return start_response(status, [*headers, _VARY], exc_info)
+                try:
+                    return start_response(status, [*headers, _VARY], exc_info)
+                finally:
+                    # A server that raises it again would leave a cycle: traceback, frame, exc_info.
+                    exc_info = None
 
             return self._app(environ, vary)
         if origin is None:
             ours = self._every
-        elif environ["REQUEST_METHOD"] == "OPTIONS" and _REQUEST_METHOD in environ:
+        elif environ["REQUEST_METHOD"] == "OPTIONS" and environ.get(_REQUEST_METHOD) is not None:
             return self._preflight(origin, environ, start_response)
         # An actual request, whatever its status: Fetch, "CORS check".
         elif self._any_origin:
@@ -302,14 +300,19 @@ class CORSMiddleware:
             ours = self._every
 
         def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
-            for name, _ in headers:
-                if name not in _OTHERS and name.lower() in _CORS_RESPONSE_HEADERS:
-                    headers = [h for h in headers if h[0].lower() not in _CORS_RESPONSE_HEADERS]
-                    break
             # A new list: the application may use its own again for the next request.
+            sent = [*headers]
+            for name, _ in sent:
+                if name not in _OTHERS and name.lower() in _CORS_RESPONSE_HEADERS:
+                    sent = [h for h in sent if h[0].lower() not in _CORS_RESPONSE_HEADERS]
+                    break
+            sent += ours
             if exc_info is None:
-                return start_response(status, [*headers, *ours])
-            return start_response(status, [*headers, *ours], exc_info)
+                return start_response(status, sent)
+            try:
+                return start_response(status, sent, exc_info)
+            finally:
+                exc_info = None  # as above
 
         return self._app(environ, start)
 
@@ -378,6 +381,12 @@ class CORSMiddleware:
                 if not self._any_header or name in _NOT_COVERED_BY_ANY:
                     return HEADER_NOT_LISTED, name
         return None, ",".join(names)
+
+    def _are_listed(self, requested: str) -> bool:
+        return self._headers.issuperset(requested.split(",", _MAX_COMMAS))
+
+    def _are_covered_by_any(self, requested: str) -> bool:
+        return "authorization" not in requested and _PLAIN_NAMES(requested) is not None
 
     def _refusal(self, reason: Reason, why: str) -> tuple[str, Headers, bytes]:
         """Return status, headers and body of a refusal: no CORS headers, and the reason."""

@@ -61,14 +61,18 @@ class ErrorsMiddleware:
             started = True
             if exc_info is None:
                 return start_response(status, headers)
-            return start_response(status, headers, exc_info)
+            try:
+                return start_response(status, headers, exc_info)
+            finally:
+                # A server that raises it again would leave a cycle: traceback, frame, exc_info.
+                exc_info = None
 
         try:
             body = self._app(environ, start)
         except Exception:  # noqa: BLE001 -- what escapes here would be the server's
             return _Exchange(self._logger, environ, start_response, lambda: started).answer()
         kind = type(body)
-        if kind is list or kind is tuple or is_file_wrapper(body, environ):
+        if kind is list or kind is tuple:
             return body
         return _Exchange(self._logger, environ, start_response, lambda: started).guard(body)
 
@@ -95,9 +99,11 @@ class _Exchange:
         self._close: Callable[[], object] | None = None
 
     def guard(self, body: Iterable[bytes]) -> Iterable[bytes]:
-        """Return the body that answers in the place of *body* if that raises."""
-        self._close = getattr(body, "close", None)
+        """Return *body* if it is the server's file, else what answers in its place if it raises."""
         try:
+            self._close = getattr(body, "close", None)
+            if is_file_wrapper(body, self._environ):
+                return body
             self._next = iter(body).__next__
         except Exception:  # noqa: BLE001 -- as in __call__()
             try:

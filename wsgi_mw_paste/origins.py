@@ -88,9 +88,8 @@ def _add(tree: Tree, name: str) -> None:
     tree.clear()
 
 
-def _is_short(host: str) -> bool:
-    """Say whether a domain name, with or without a port, is no longer than the longest."""
-    return len(host) <= _MAX_HOST or len(host.partition(":")[0].removesuffix(".")) <= _MAX_HOST
+def _is_too_long(host: str) -> bool:
+    return len(host) > _MAX_HOST and len(host.removesuffix(".")) > _MAX_HOST
 
 
 @dataclass(frozen=True)
@@ -131,8 +130,8 @@ class Origins:
                 rest, _, label = rest.rpartition(".")
                 tree = tree.get(label)
             # What was found is spelled as it was configured; what is left, a stranger spelled.
-            if tree is not None and _LABELS.fullmatch(rest) and _is_short(host):
-                return True
+            if tree is not None and _LABELS.fullmatch(rest):
+                return not _is_too_long(host.partition(":")[0])
         if self._any_port is None or (parts := parse_origin(origin)) is None:
             return False
         scheme, host, _ = parts
@@ -144,7 +143,7 @@ def parse_origin(origin: str) -> tuple[str, str, str] | None:
     if len(origin) > MAX_ORIGIN or (match := _ORIGIN.fullmatch(origin)) is None:
         return None
     scheme, host, port = match.groups("")
-    if len(host) > _MAX_HOST and not _is_short(host):
+    if _is_too_long(host):
         return None
     if port and (int(port) > _MAX_PORT or port == _DEFAULT_PORTS.get(scheme)):
         return None

@@ -199,15 +199,20 @@ class RequestIdMiddleware:
 
         def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
             """Send the id once, whatever the application sends in its place."""
-            for name, _ in headers:
+            sent = [*headers]
+            for name, _ in sent:
                 if name not in others and name.lower() == lower:
-                    headers = [each for each in headers if each[0].lower() != lower]
+                    sent = [each for each in sent if each[0].lower() != lower]
                     break
-            sent = [*headers, header]
+            sent.append(header)
             if exc_info is None:
                 write = start_response(status, sent)
             else:
-                write = start_response(status, sent, exc_info)
+                try:
+                    write = start_response(status, sent, exc_info)
+                finally:
+                    # A server that raises it again would leave a cycle: traceback, frame, exc_info.
+                    exc_info = None
             return write if record is None else record.start(status, sent, write)
 
         try:
@@ -296,6 +301,10 @@ _PARSERS: Final[dict[str, Callable[[str], str | None]]] = {
 }
 
 
+_END: Final = object()
+_NO_CHUNKS: Final[Iterator[bytes]] = iter(())
+
+
 def _nothing() -> None:
     """Close what has nothing to close, or has been closed."""
 
@@ -308,7 +317,7 @@ class _Exchange:
     closes it.
     """
 
-    __slots__ = ("_close", "_next", "_record", "_request_id", "_run")
+    __slots__ = ("_chunks", "_close", "_record", "_request_id", "_run")
 
     def __init__(
         self, run: Callable[..., Any], request_id: str, record: AccessRecord | None
@@ -326,44 +335,46 @@ class _Exchange:
                 self._record.bytes += sum(map(len, body))
                 self._finish()
                 return body  # type: ignore[no-any-return]
-            self._close = getattr(body, "close", _nothing)
-            if not is_file_wrapper(body, environ):
-                self._next = self._run(iter, body).__next__
-                return self
+            self._close = getattr(body, "close", None) or _nothing
+            if is_file_wrapper(body, environ):
+                if self._record is not None:
+                    self._record.count_from_headers()
+                try:
+                    # Sendfile needs the object itself; this tells us of its end.
+                    body.close = self.close
+                except AttributeError:
+                    # It has no room for the hook, so nothing will.
+                    self._finish()
+                return body  # type: ignore[no-any-return]
+            self._chunks: Iterator[bytes] = self._run(iter, body)
         except BaseException as error:
             self.fail(error)
-            # Where iter() raised there is a body, and no server that will ever see it.
+            # There is a body, and no server that will ever see it.
             self.close()
             raise
-        # A file wrapper, with its ``close`` hooked: sendfile needs the object itself.
-        if self._record is not None:
-            self._record.count_from_headers()
-        try:
-            body.close = self.close
-        except AttributeError:
-            # It has no room for the hook, so nothing will tell us of the end.
-            self._finish()
-        return body  # type: ignore[no-any-return]
+        return self
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
         try:
-            chunk: bytes = self._run(self._next)
-        except StopIteration:
-            if self._record is not None:
-                self._finish()
-            raise
+            chunk: Any = self._run(next, self._chunks, _END)
         except BaseException as error:
             self.fail(error)
             raise
+        if chunk is _END:
+            self._chunks = _NO_CHUNKS
+            if self._record is not None:
+                self._finish()
+            raise StopIteration
         if self._record is not None:
             self._record.bytes += len(chunk)
-        return chunk
+        return chunk  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Close the application's body, once however often a server calls, and end the request."""
+        self._chunks = _NO_CHUNKS
         if self._close is _nothing:
             self._finish()
             return
@@ -389,6 +400,7 @@ class _Exchange:
 
     def fail(self, error: BaseException) -> None:
         """End the request with an exception."""
+        self._chunks = _NO_CHUNKS
         self._blame(error)
         record = self._record
         if record is not None and not record.bytes:
