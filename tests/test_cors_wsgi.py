@@ -151,6 +151,28 @@ def test_the_applications_own_cors_headers_are_replaced(
     assert_headers(answer, dict(kept) | dict(ours))
 
 
+@pytest.mark.parametrize("origin", [None, ORIGIN, "https://evil.example"])
+def test_headers_from_an_iterator_arrive(origin: str | None) -> None:
+    """PEP 3333 wants a list; what is none is taken apart once, and nothing of it is lost."""
+
+    def app(environ: WSGIEnvironment, start_response: Any) -> Iterable[bytes]:
+        start_response(
+            "200 OK",
+            iter(
+                [("Content-Type", "text/plain"), ("access-control-max-age", "1"), ("X-Last", "1")]
+            ),
+        )
+        return [b"hello"]
+
+    middleware = CORSMiddleware(app, CORSSettings(cors_allowed=[ORIGIN]))
+    headers = call(middleware, make_environ(headers={"Origin": origin} if origin else {})).headers
+    own = [("access-control-max-age", "1")] if origin is None else []
+    allowed = [("Access-Control-Allow-Origin", ORIGIN)] if origin == ORIGIN else []
+    assert sorted(headers) == sorted(
+        [("Content-Type", "text/plain"), *own, ("X-Last", "1"), *allowed, ("Vary", "Origin")]
+    )
+
+
 def test_without_an_origin_only_vary_is_added() -> None:
     """A request that is not CORS keeps what the application sends, CORS headers included."""
     theirs = [TEXT, ("Access-Control-Allow-Origin", "https://other.example")]

@@ -261,6 +261,43 @@ def test_what_is_no_body_is_answered(body: object, caplog: pytest.LogCaptureFixt
     assert caplog.records[0].getMessage() == "TypeError escaped the application"
 
 
+class Grumpy:
+    """A body that raises when anything is looked for in it, as proxies do."""
+
+    def __init__(self, *, closable: bool) -> None:
+        self.closable, self.closed = closable, 0
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "fileno" or (name == "close" and not object.__getattribute__(self, "closable")):
+            raise LookupError(SECRET)
+        return object.__getattribute__(self, name)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([b"one"])
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize(
+    ("closable", "file_wrapper"),
+    [
+        pytest.param(False, FileWrapper, id="close"),
+        # Where the wrapper is a function, as uWSGI's, a file is known by its fileno.
+        pytest.param(True, lambda file: file, id="fileno"),
+    ],
+)
+def test_a_body_that_raises_when_looked_at_is_answered(
+    *, closable: bool, file_wrapper: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What an attribute raises is an exception of the application's; the body is closed."""
+    body = Grumpy(closable=closable)
+    environ = make_environ(**{"wsgi.file_wrapper": file_wrapper})
+    assert_is_500(call(validator(ErrorsMiddleware(sends(body))), environ))
+    assert caplog.records[0].getMessage() == ESCAPED
+    assert body.closed == closable
+
+
 def test_an_exception_after_write_reaches_the_server(caplog: pytest.LogCaptureFixture) -> None:
     """Once bytes are out only the server can end the response: logged, the exception passes."""
     with pytest.raises(LookupError, match=SECRET):

@@ -781,3 +781,9 @@ def test_a_plain_origin_is_an_origin() -> None:
     assert [each for each in plain if parse_origin(each) is None] == []
     # And it lets most of them through.
     assert {"https://example.org", "http://a.example.com", "https://org"} <= set(plain)
+
+
+def test_a_host_in_brackets_may_be_no_longer_than_others() -> None:
+    """The colons in it do not make it any shorter."""
+    assert parse_origin("https://[" + ":" * 251 + "]") is not None
+    assert parse_origin("https://[" + ":" * 252 + "]") is None

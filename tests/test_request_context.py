@@ -819,6 +819,101 @@ def test_a_file_wrapper_that_cannot_be_hooked_is_left_alone(
     assert file.closed
 
 
+class StubbornWrapper(FileWrapper):
+    """A file wrapper that does not like to be changed."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "close" and "close" in vars(self):
+            raise TypeError("frozen")
+        super().__setattr__(name, value)
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "length"),
+    [
+        pytest.param(StubbornWrapper, "3", id="hook"),
+        pytest.param(FileWrapper, 3, id="length that is no text"),
+    ],
+)
+def test_a_file_wrapper_that_fails_is_closed_and_recorded(
+    wrapper: Any, length: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is a body that no server will ever see."""
+    file = io.BytesIO(b"one")
+    app = with_ids(sends(wrapper(file), ("Content-Length", length)))
+    with pytest.raises(TypeError):
+        app(inbound(**{"wsgi.file_wrapper": wrapper}), lambda *_: lambda _: None)
+    assert file.closed
+    assert [outcome[2:] for outcome in outcomes(caplog)] == [("ERROR", "TypeError")]
+
+
+def test_a_close_that_is_none_is_no_close() -> None:
+    """Some classes take a method away like that."""
+
+    class Body(Chunks):
+        close = None
+
+    body: Any = with_ids(sends(Body(Probe())))(inbound(), lambda *_: lambda _: None)
+    list(body)
+    body.close()
+
+
+class Rows:
+    """An iterator that goes on and on, whatever has become of it."""
+
+    def __init__(self, *, stops: bool, raises: bool) -> None:
+        self.stops, self.raises, self.asked = stops, raises, 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        self.asked += 1
+        if self.asked > 1 and self.raises:
+            raise LookupError
+        if self.asked > 1 and self.stops:
+            raise StopIteration
+        return b"row"
+
+    def close(self) -> None:
+        """Close nothing."""
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked"),
+    [
+        pytest.param(Rows(stops=False, raises=False), 1, id="closed"),
+        pytest.param(Rows(stops=True, raises=False), 2, id="at its end"),
+        pytest.param(Rows(stops=False, raises=True), 2, id="failed"),
+    ],
+)
+def test_a_body_is_left_alone_after_its_end(rows: Rows, asked: int) -> None:
+    """Whoever asks for more gets nothing, and the application is not asked."""
+    body: Any = with_ids(sends(rows))(inbound(), lambda *_: lambda _: None)
+    assert next(body) == b"row"
+    with ExitStack() as stack:
+        if rows.raises:
+            stack.enter_context(pytest.raises(LookupError))
+        if rows.stops or rows.raises:
+            assert next(body, None) is None
+    body.close()
+    assert list(body) == []
+    assert rows.asked == asked
+
+
+def test_headers_from_an_iterator_arrive() -> None:
+    """PEP 3333 wants a list; what is none is taken apart once, and nothing of it is lost."""
+
+    def app(environ: WSGIEnvironment, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", iter([*PLAIN, ("x-request-ID", "theirs"), ("X-Last", "1")]))
+        return [b"hello"]
+
+    assert_headers(
+        call(with_ids(app), inbound()),
+        {"Content-Type": "text/plain", "X-Last": "1", "X-Request-Id": ID},
+    )
+
+
 def return_file(file: Any, block_size: int = 8192) -> Any:
     """Return the file, as uWSGI's ``wsgi.file_wrapper`` does; it looks at the object later."""
     return file

@@ -1,0 +1,130 @@
+"""No request leaves anything to the garbage collector, however badly it ends.
+
+What refers to itself stays in memory, with the environ and all that hangs from it, until the
+collector comes by; on a busy server that is many requests at once.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.wsgi import make_environ
+from wsgi_mw_paste import factories
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+ORIGIN = "https://app.example.com"
+PLAIN = [("Content-Type", "text/plain")]
+#: The filters with their options.
+FILTERS = {
+    "cors": {"cors_allowed": ORIGIN},
+    "request_id": {"log_tokens": "false"},
+    "errors": {},
+    "main": {"cors_allowed": ORIGIN, "log_tokens": "false"},
+}
+
+
+def streams(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    start_response("200 OK", PLAIN)
+    yield b"one"
+
+
+def fails_in_the_middle(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    start_response("200 OK", PLAIN)
+    yield b"one"
+    raise ValueError
+
+
+def restarts_in_the_middle(
+    environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    start_response("200 OK", PLAIN)
+    yield b"one"
+    try:
+        int("no number")
+    except ValueError:
+        start_response("500 Internal Server Error", PLAIN, sys.exc_info())
+
+
+def keeps_its_start_response(
+    environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    environ["tests.start_response"] = start_response
+    environ["tests.write"] = start_response("200 OK", PLAIN)
+    return [b"one"]
+
+
+class Tracked:
+    """An object in the environ, to see whether the environ is still alive."""
+
+
+@pytest.fixture(autouse=True)
+def _no_collector(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Let nothing but reference counts free anything, and no log record keep a traceback."""
+    caplog.set_level(logging.CRITICAL, "wsgi_mw_paste.errors")
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def serve(app: WSGIApplication, environ: WSGIEnvironment) -> bool:
+    """Serve a request as a careful server does, say whether an exception reached it."""
+    begun = False
+
+    def start_response(status: str, headers: Any, exc_info: Any = None, /) -> Any:
+        try:
+            if exc_info is not None and begun:
+                raise exc_info[1].with_traceback(exc_info[2])
+        finally:
+            # As PEP 3333 asks of servers, for the reason of this module.
+            exc_info = None
+        return lambda data: None
+
+    body: Any = None
+    try:
+        body = app(environ, start_response)
+        for chunk in body:
+            begun = begun or bool(chunk)
+    except ValueError:
+        return True
+    finally:
+        if hasattr(body, "close"):
+            body.close()
+    return False
+
+
+@pytest.mark.parametrize("origin", [None, ORIGIN], ids=["no Origin", "Origin"])
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize(
+    ("app", "raises"),
+    [
+        (streams, False),
+        (fails_in_the_middle, True),
+        (restarts_in_the_middle, True),
+        (keeps_its_start_response, False),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_request_leaves_nothing(
+    *, app: WSGIApplication, raises: bool, name: str, origin: str | None
+) -> None:
+    """When it is over, its environ is gone at once."""
+    tracked = Tracked()
+    gone = weakref.ref(tracked)
+    environ = make_environ(headers={"Origin": origin} if origin else {})
+    environ["tests.tracked"] = tracked
+    del tracked
+    wrapped = getattr(factories, name)({}, **FILTERS[name])(app)
+    assert serve(wrapped, environ) is raises
+    del environ
+    assert gone() is None
