@@ -272,9 +272,6 @@ class Grumpy:
             raise LookupError(SECRET)
         return object.__getattribute__(self, name)
 
-    def __iter__(self) -> Iterator[bytes]:
-        return iter([b"one"])
-
     def close(self) -> None:
         self.closed += 1
 
