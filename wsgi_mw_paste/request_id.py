@@ -61,6 +61,7 @@ __all__ = [
 
 #: The id's place in the environ; no header can write there.
 REQUEST_ID_KEY: Final = "wsgi_mw_paste.request_id"
+#: Bound once, not for each request.
 _set_scope: Final = current_scope.set
 #: The longest header that is looked at, in characters; trace headers may have several thousand.
 _MAX_VALUE: Final = 8192
@@ -302,6 +303,7 @@ _PARSERS: Final[dict[str, Callable[[str], str | None]]] = {
 
 
 _END: Final = object()
+#: In the place of a body that has ended: an iterator of the application's is not asked again.
 _NO_CHUNKS: Final[Iterator[bytes]] = iter(())
 
 
