@@ -40,7 +40,7 @@ class Goal(NamedTuple):
     def row(self) -> list[str]:
         """Return the row of the goals' table."""
         sign = "≤" if self.most else "≥"
-        value = f"{self.value:,.2f}" if self.value < 10 else f"{self.value:,.0f}"  # noqa: PLR2004
+        value = f"{self.value:,.2f}" if self.value < 100 else f"{self.value:,.0f}"  # noqa: PLR2004
         verdict = "met" if self.met else "**missed**"
         where = f" ({self.where})" if self.where else ""
         unit = self.unit if self.unit in ("×", "%") else f" {self.unit}"
