@@ -220,7 +220,7 @@ class CORSMiddleware:
         """Compile the headers of responses to other than preflights."""
         # Everybody gets the same: then it is sent always, also without Origin, and Vary never.
         self._any_origin = settings.origins.any
-        every = [("Access-Control-Allow-Origin", ANY)] if self._any_origin else [_VARY]
+        self._every = (("Access-Control-Allow-Origin", ANY),) if self._any_origin else (_VARY,)
         allowed = []
         if settings.cors_allow_credentials:
             allowed.append(("Access-Control-Allow-Credentials", "true"))
@@ -228,8 +228,7 @@ class CORSMiddleware:
             names = settings.cors_expose_headers
             exposed = ANY if ANY in names else ", ".join(names)
             allowed.append(("Access-Control-Expose-Headers", exposed))
-        self._every = every
-        self._allowed = every + allowed
+        self._allowed = (*self._every, *allowed)
 
     def _compile_preflight(self, settings: CORSSettings) -> None:
         """Compile the answers to preflights as far as they do not depend on the request."""
@@ -245,7 +244,7 @@ class CORSMiddleware:
             self._are_plain = _PLAIN_NAMES if listed else self._are_covered_by_any
         # 200 and not 204: waitress closes the connection after every 204.
         accepted = _response(200)
-        accepted.headerlist += self._every
+        accepted.headerlist.extend(self._every)
         if settings.cors_allow_credentials:
             accepted.headers["Access-Control-Allow-Credentials"] = "true"
         if not self._any_method:
@@ -286,6 +285,7 @@ class CORSMiddleware:
                     exc_info = None
 
             return self._app(environ, vary)
+        ours: Sequence[tuple[str, str]]
         if origin is None:
             ours = self._every
         elif environ["REQUEST_METHOD"] == "OPTIONS" and environ.get(_REQUEST_METHOD) is not None:
