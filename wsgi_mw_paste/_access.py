@@ -45,9 +45,14 @@ _MAX_FACT: Final = 2048
 _BAD_REQUEST: Final = 400
 
 
-def _cleaner(safe: str) -> tuple[Callable[[str], object], Callable[[str], str]]:
-    """Return a test for text of *safe*, letters and digits, and what percent-encodes the rest."""
-    is_clean = re.compile(f"[A-Za-z0-9{re.escape(safe)}]*", re.ASCII).fullmatch
+def _only(safe: str) -> Callable[[str], object]:
+    """Return a test for text of nothing but *safe*, letters and digits."""
+    return re.compile(f"[A-Za-z0-9{re.escape(safe)}]*", re.ASCII).fullmatch
+
+
+def _cleaner(safe: str) -> Callable[[str], str]:
+    """Return the function that percent-encodes what is neither in *safe* nor a letter or digit."""
+    is_clean = _only(safe)
 
     def clean(text: str) -> str:
         text = text[:_MAX_FACT]
@@ -56,18 +61,20 @@ def _cleaner(safe: str) -> tuple[Callable[[str], object], Callable[[str], str]]:
             return text
         return quote(text, safe=safe, encoding="latin-1", errors="replace")
 
-    return is_clean, clean
+    return clean
 
 
 # What a path may have in a URL (RFC 3986, section 3.3) but the quote; brackets are for IPv6 hosts.
 _PLAIN: Final = "!$&()*+,-./:;=@[]_~"
-_is_clean, _clean = _cleaner(_PLAIN)
+_is_clean: Final = _only(_PLAIN)
+_clean: Final = _cleaner(_PLAIN)
 # In no message, and written with blanks; formats of users' put it between quotes or bars.
-_, _clean_agent = _cleaner(_PLAIN + " #'<>?^`{}")
+_clean_agent: Final = _cleaner(_PLAIN + " #'<>?^`{}")
 
 
 def _clean_all(texts: Sequence[str]) -> Iterable[str]:
     """Return the texts with all but plain characters percent-encoded."""
+    # One look at all of them, as nearly always nothing is to be done.
     together = "".join(texts)
     if len(together) <= _MAX_FACT and _is_clean(together):
         return texts

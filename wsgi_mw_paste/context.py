@@ -56,6 +56,8 @@ def plain_id_matcher(max_length: int) -> Callable[[str], object]:
     """Return a quick test for ids that :func:`is_safe_id` would allow, which misses few of them.
 
     Hexadecimal digits, UUIDs and base64 pass it. It needs no look-ahead, and so half of the time.
+
+    :param max_length: of an id, in characters; 1 at least.
     """
     rest = max_length - 1
     return re.compile(rf"[A-Za-z0-9][A-Za-z0-9_~:@#+/=-]{{0,{rest}}}", re.ASCII).fullmatch

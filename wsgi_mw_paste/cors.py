@@ -58,12 +58,13 @@ _CORS_RESPONSE_HEADERS: Final = frozenset(
         "access-control-expose-headers",
     }
 )
+#: Headers that are nobody's but the application's.
 _OTHERS: Final = usual_response_headers(but=_CORS_RESPONSE_HEADERS)
 #: Fetch, "CORS protocol and HTTP caches": on every response unless the policy is ``*``. A line of
 #: its own is as good as a merged one, and costs nothing.
 _VARY: Final = ("Vary", "Origin")
 
-#: The headers that make a request a preflight, by their places in the environ.
+#: The place in the environ of the header that makes a request a preflight.
 _REQUEST_METHOD: Final = "HTTP_ACCESS_CONTROL_REQUEST_METHOD"
 
 #: The longest registered method has 17 characters.
@@ -74,8 +75,9 @@ _MAX_COMMAS: Final = 128
 #: Fetch, "CORS non-wildcard request-header name"; and an echoed ``*`` would let all names pass.
 _NOT_COVERED_BY_ANY: Final = frozenset({"authorization", ANY})
 #: As browsers send header names, and none that needs a closer look but ``authorization``.
+_PLAIN_NAME: Final = r"[a-z0-9!#$%&'+.^_`|~-]+"
 _PLAIN_NAMES: Final = re.compile(
-    rf"[a-z0-9!#$%&'+.^_`|~-]+(?:,[a-z0-9!#$%&'+.^_`|~-]+){{0,{_MAX_COMMAS}}}", re.ASCII
+    rf"{_PLAIN_NAME}(?:,{_PLAIN_NAME}){{0,{_MAX_COMMAS}}}", re.ASCII
 ).fullmatch
 #: How much of what a client sent a log record repeats, in characters.
 _LOG_LIMIT: Final = 200
@@ -253,7 +255,7 @@ class CORSMiddleware:
                 dict.fromkeys([*SAFELISTED_METHODS, *settings.cors_allow_methods])
             )
         accepted.headers["Access-Control-Max-Age"] = str(settings.cors_max_age)
-        self._accepted = accepted.headerlist
+        self._accepted = accepted.status, accepted.headerlist
         self._fixed_refusals = {
             reason.text: self._refusal(reason, reason.text)
             for reason in (
@@ -333,7 +335,8 @@ class CORSMiddleware:
             status, headers, body = self._fixed_refusals.get(why) or self._refusal(reason, why)
             start_response(status, headers.copy())
             return [body]
-        headers = [*self._accepted]
+        status, headers = self._accepted
+        headers = headers.copy()
         if not self._any_origin:
             headers.append(("Access-Control-Allow-Origin", origin))
         if self._any_method:
@@ -341,7 +344,7 @@ class CORSMiddleware:
             headers.append(("Access-Control-Allow-Methods", method))
         if names:
             headers.append(("Access-Control-Allow-Headers", names))
-        start_response("200 OK", headers)
+        start_response(status, headers)
         return [b""]
 
     def judge(self, origin: str, method: str, requested: str) -> tuple[Reason | None, str]:
