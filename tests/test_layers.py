@@ -58,6 +58,10 @@ def allowed(path: Path) -> tuple[list[str], list[str]]:
     return [*command, "playground"], ["pyramid", "webob"]
 
 
+#: The second form is the package's own, whose every name without an underscore is public.
+TYPING_ONLY = ("TYPE_CHECKING", "_typing.TYPE_CHECKING")
+
+
 def imports(tree: ast.AST, *, typing: bool = False) -> Iterator[tuple[str, bool]]:
     """Yield every imported module, wherever the statement stands, and if it is for typing only."""
     for node in ast.iter_child_nodes(tree):
@@ -69,7 +73,7 @@ def imports(tree: ast.AST, *, typing: bool = False) -> Iterator[tuple[str, bool]
             package = node.module == "wsgi_mw_paste"
             names = [f"{node.module}.{each.name}" for each in node.names]
             yield from ((name, typing) for name in (names if package else [str(node.module)]))
-        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        elif isinstance(node, ast.If) and ast.unparse(node.test) in TYPING_ONLY:
             yield from imports(node, typing=True)
         else:
             yield from imports(node, typing=typing)
