@@ -99,7 +99,7 @@ setup(
             "request_id = wsgi_mw_paste.factories:request_id",
             "errors = wsgi_mw_paste.factories:errors",
         ],
-        "console_scripts": ["wsgi-mw-paste = wsgi_mw_paste.__main__:main"],
+        "console_scripts": ["wsgi-mw-paste = wsgi_mw_paste.command.cli:main"],
         "paste.app_factory": ["playground = wsgi_mw_paste.playground:main"],
     },
 )

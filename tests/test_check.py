@@ -15,7 +15,7 @@ from paste.deploy import loadapp
 
 from tests.ini import ROOT, write_ini
 from tests.wsgi import call
-from wsgi_mw_paste.check import check
+from wsgi_mw_paste.command.check import check
 from wsgi_mw_paste.factories import cors
 from wsgi_mw_paste.origins import public_suffixes
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tests.wsgi import Middleware
-    from wsgi_mw_paste._deployment import Node
-    from wsgi_mw_paste.check import Report
+    from wsgi_mw_paste.command.check import Report
+    from wsgi_mw_paste.command.pipeline import Node
 
 CHECK_FILES = ROOT / "tests" / "check_files"
 

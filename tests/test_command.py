@@ -16,7 +16,7 @@ import pytest
 
 from tests.ini import ROOT, write_ini
 from tests.test_check import CHECK_FILES
-from wsgi_mw_paste.__main__ import main
+from wsgi_mw_paste.command.cli import main
 from wsgi_mw_paste.factories import FILTERS
 from wsgi_mw_paste.settings import options, reference
 

@@ -18,9 +18,9 @@ from tests.browser.table import ROWS, Row
 from tests.browser.test_browsers import pay_visit
 from tests.ini import write_ini
 from tests.serving import program
-from wsgi_mw_paste._deployment import build, make_real, read
-from wsgi_mw_paste._explain import Explanation, explain
-from wsgi_mw_paste._fetch import Fetch, make_fetch, preflight_reasons, unsafe_names
+from wsgi_mw_paste.command.browser import Fetch, make_fetch, preflight_reasons, unsafe_names
+from wsgi_mw_paste.command.explain import Explanation, explain
+from wsgi_mw_paste.command.pipeline import build, make_real, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -22,40 +22,45 @@ if TYPE_CHECKING:
 PACKAGE = Path(wsgi_mw_paste.__file__).parent
 
 #: Of ours in the first column, of others in the second; the standard library is free. Who declares
-#: options names their parsers, so whoever may import ``settings`` may import ``values``.
+#: options names their parsers, so whatever may import ``settings`` may import ``values``.
 LIBRARY = {
     "context": ("", ""),
-    "logging": ("context", ""),
-    "values": ("", ""),
+    "_http": ("", ""),
+    "_wsgi": ("", ""),
     "_ini": ("", ""),
-    "settings": ("_ini values", "environs"),
+    "logging": ("context", ""),
+    "values": ("_http", ""),
+    "_environment": ("_ini", "environs"),
+    "settings": ("values _ini _environment", "environs"),
+    "_loading": ("settings values _ini _environment", ""),
     "origins": ("", "idna publicsuffixlist"),
-    "cors": ("settings values origins", "webob"),
-    "_access": ("context", ""),
-    "request_id": ("settings values context logging _access", ""),
-    "errors": ("context", "webob"),
-    "health": ("settings values", "webob"),
-    "factories": ("settings cors request_id errors health", ""),
+    "_access": ("context _wsgi", ""),
+    "cors": ("settings values origins _http _wsgi", "webob"),
+    "request_id": ("settings values context logging _access _http _wsgi", ""),
+    "errors": ("context _http _wsgi", "webob"),
+    "health": ("settings values context _http _wsgi", "webob"),
+    "factories": ("settings _loading cors request_id errors health", ""),
     "__init__": ("context logging settings cors request_id errors health", ""),
 }
 
 
-def allowed(path: Path) -> tuple[list[str], list[str]]:
-    """Return what a file may import, of ours and of others.
+#: Above the library, in this order: the command and the playground, each free to import all that is
+#: below it and its own parts. ``__main__`` starts the command.
+ABOVE = {
+    "command": ("command", "paste webob"),
+    "__main__": ("command", ""),
+    "playground": ("command playground", "pyramid webob"),
+}
 
-    Above the library are the command (``check``, ``__main__`` and every private module without a
-    row) and above that the playground; each may import all below it and its own parts.
-    """
+
+def allowed(path: Path) -> tuple[list[str], list[str]]:
+    """Return what a file may import, of ours and of others."""
     module = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     if module in LIBRARY:
         ours, others = LIBRARY[module]
         return ours.split(), others.split()
-    names = [each.stem for each in PACKAGE.glob("*.py")]
-    command = [*LIBRARY, *(name for name in names if name == "check" or name.startswith("_"))]
-    if module in command:
-        return command, ["paste", "webob"]
-    assert module == "playground", f"no row for {module}"
-    return [*command, "playground"], ["pyramid", "webob"]
+    ours, others = ABOVE[module]
+    return [*LIBRARY, *ours.split()], others.split()
 
 
 #: The second form is the package's own, whose every name without an underscore is public.

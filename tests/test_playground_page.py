@@ -15,7 +15,7 @@ from paste.deploy import loadapp
 
 from tests.ini import load_file, write_ini
 from tests.wsgi import Answer, assert_headers, call, make_environ
-from wsgi_mw_paste.check import check
+from wsgi_mw_paste.command.check import check
 from wsgi_mw_paste.playground.recorder import MAX_LINES, MAX_TEXT, Recorder
 
 if TYPE_CHECKING:

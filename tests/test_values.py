@@ -197,22 +197,3 @@ def test_a_list_given_by_python_is_not_touched() -> None:
     assert given == ["X-A", "X-A"]
     given.append("X-B")
     assert parsed == ("X-A",)
-
-
-def test_usual_headers_are_known_in_both_spellings() -> None:
-    """Title case, as most frameworks write them, and lower case, as some do."""
-    usual = values.usual_response_headers(but=())
-    assert {"Content-Type", "content-type", "X-Request-Id", "x-request-id", "ETag"} <= usual
-    assert "CONTENT-TYPE" not in usual
-
-
-def test_usual_headers_leave_out_what_a_middleware_replaces() -> None:
-    """However it is spelled: what is found there is not looked at again."""
-    usual = values.usual_response_headers(but={"x-request-id", "vary"})
-    assert {name for name in usual if name.lower() in {"x-request-id", "vary"}} == set()
-    assert values.usual_response_headers(but=()) - usual == {
-        "X-Request-Id",
-        "x-request-id",
-        "Vary",
-        "vary",
-    }

@@ -16,15 +16,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 
-from wsgi_mw_paste.context import ERROR_TYPE_KEY
+from wsgi_mw_paste._wsgi import ERROR_TYPE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from _typeshed.wsgi import WSGIEnvironment
 
-    Headers = list[tuple[str, str]]
-    Write = Callable[[bytes], object]
+    from wsgi_mw_paste._wsgi import Headers, Write
 
 #: The logger of the access records.
 ACCESS_LOGGER: Final = "wsgi_mw_paste.access"

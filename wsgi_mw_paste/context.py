@@ -21,15 +21,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from _typeshed.wsgi import WSGIEnvironment
-
     #: What the running code belongs to, one request or one :func:`request_id_scope`: the id, the
     #: name of its header, and the other headers to hand on. A NamedTuple lost: each request would
     #: pay 0.15 µs for the names of its fields.
     Scope = tuple[str, str, Sequence[tuple[str, str]]]
-
-#: The key in the environ under which ``errors`` leaves the type of an exception it answered.
-ERROR_TYPE_KEY: Final = "wsgi_mw_paste.error_type"
 
 #: The longest id anybody may ask for, in characters.
 MAX_LENGTH: Final = 1024
@@ -122,12 +117,3 @@ def outgoing_headers() -> dict[str, str]:
     }
     headers[header] = request_id
     return headers
-
-
-def is_file_wrapper(body: object, environ: WSGIEnvironment) -> bool:
-    """Say whether a body is the server's ``wsgi.file_wrapper`` (PEP 3333, "File Handling")."""
-    wrapper = environ.get("wsgi.file_wrapper")
-    if type(body) is wrapper:
-        return True
-    # uWSGI's is a function that returns the file.
-    return wrapper is not None and not isinstance(wrapper, type) and hasattr(body, "fileno")

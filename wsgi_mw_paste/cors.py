@@ -20,18 +20,17 @@ import logging
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wsgi_mw_paste._http import SAFELISTED_METHODS, is_token
+from wsgi_mw_paste._wsgi import foreign_spellings
 from wsgi_mw_paste.origins import Origins, Policy, compile_origins, is_plain_origin, parse_origin
 from wsgi_mw_paste.settings import Problem, Settings, option, resolve
 from wsgi_mw_paste.values import (
-    SAFELISTED_METHODS,
     boolean,
-    is_token,
     list_of,
     method,
     number,
     request_header,
     response_header,
-    usual_response_headers,
     words,
 )
 
@@ -42,8 +41,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from webob import Response
 
-    Headers = list[tuple[str, str]]
-    Write = Callable[[bytes], object]
+    from wsgi_mw_paste._wsgi import Headers, Write
 
 ANY: Final = "*"
 
@@ -59,7 +57,7 @@ _CORS_RESPONSE_HEADERS: Final = frozenset(
     }
 )
 #: Headers that are nobody's but the application's.
-_OTHERS: Final = usual_response_headers(but=_CORS_RESPONSE_HEADERS)
+_OTHERS: Final = foreign_spellings(_CORS_RESPONSE_HEADERS)
 #: Fetch, "CORS protocol and HTTP caches": on every response unless the policy is ``*``. A line of
 #: its own is as good as a merged one, and costs nothing.
 _VARY: Final = ("Vary", "Origin")

@@ -16,7 +16,8 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Final
 
-from wsgi_mw_paste.context import ERROR_TYPE_KEY, current_request_id, is_file_wrapper
+from wsgi_mw_paste._wsgi import ERROR_TYPE_KEY, is_file_wrapper
+from wsgi_mw_paste.context import current_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from webob import Response
 
-    Headers = list[tuple[str, str]]
-    Write = Callable[[bytes], object]
+    from wsgi_mw_paste._wsgi import Headers, Write
 
 _TEXT: Final = "text/plain"
 _JSON: Final = "application/problem+json"

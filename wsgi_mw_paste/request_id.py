@@ -19,11 +19,16 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from wsgi_mw_paste._access import AccessLog, AccessRecord, warn_of_verbatim_tokens
+from wsgi_mw_paste._wsgi import (
+    REQUEST_ID_KEY,
+    environ_key,
+    foreign_spellings,
+    is_file_wrapper,
+)
 from wsgi_mw_paste.context import (
     MAX_LENGTH,
     current_request_id,
     current_scope,
-    is_file_wrapper,
     is_safe_id,
     new_request_id,
     plain_id_matcher,
@@ -39,7 +44,6 @@ from wsgi_mw_paste.values import (
     path,
     secret,
     tokens_in_logs,
-    usual_response_headers,
 )
 
 if TYPE_CHECKING:
@@ -48,8 +52,7 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    Headers = list[tuple[str, str]]
-    Write = Callable[[bytes], object]
+    from wsgi_mw_paste._wsgi import Headers, Write
 
 # The names of 0.1.6 of the predecessor, kept here for those who import them from here.
 __all__ = [
@@ -59,8 +62,6 @@ __all__ = [
     "current_request_id",
 ]
 
-#: The id's place in the environ; no header can write there.
-REQUEST_ID_KEY: Final = "wsgi_mw_paste.request_id"
 #: Bound once, not for each request.
 _set_scope: Final = current_scope.set
 #: The longest header that is looked at, in characters; trace headers may have several thousand.
@@ -149,18 +150,18 @@ class RequestIdMiddleware:
         self._app = app
         self._header = settings.request_id_header
         self._lower_header = self._header.lower()
-        self._other_headers = usual_response_headers(but={self._lower_header})
-        self._environ_key = _environ_key(self._header)
+        self._other_headers = foreign_spellings({self._lower_header})
+        self._environ_key = environ_key(self._header)
         self._trust = settings.request_id_trust
         self._max_length = settings.request_id_max_length
         self._is_plain = plain_id_matcher(self._max_length)
         self._fallbacks = [
-            (_environ_key(name), _PARSERS.get(name.lower(), _whole))
+            (environ_key(name), _PARSERS.get(name.lower(), _whole))
             for name in settings.request_id_fallback_headers
             if self._trust
         ]
         # By key: the id itself and a header in two spellings would be sent on twice.
-        forward = {_environ_key(name): name for name in settings.request_id_forward_headers}
+        forward = {environ_key(name): name for name in settings.request_id_forward_headers}
         self._forward = [(key, forward[key]) for key in forward if key != self._environ_key]
         self._log = None
         if settings.log_requests:
@@ -243,11 +244,6 @@ class RequestIdMiddleware:
                 del environ[key]
                 source = "replaced"
         return new_request_id(), source
-
-
-def _environ_key(header: str) -> str:
-    """Return the key of a request header in the environ (PEP 3333, "environ Variables")."""
-    return "HTTP_" + header.upper().replace("-", "_")
 
 
 def _stripped(value: str) -> str:

@@ -11,48 +11,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal
 
+from wsgi_mw_paste._http import (
+    FORBIDDEN_RESPONSE_HEADERS,
+    HEADERS_OF_HTTP,
+    NORMALIZED_METHODS,
+    PREFIXES_OF_HTTP,
+    is_forbidden_method,
+    is_forbidden_request_header,
+    is_token,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Sequence
 
 #: PasteDeploy's words, the strict table: an unknown word is an error, never false.
 _TRUE: Final = frozenset({"true", "yes", "on", "y", "t", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "n", "f", "0"})
-
-#: RFC 9110, section 5.6.2: what methods and header names are made of.
-is_token: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII).fullmatch
-
-#: Fetch, "CORS-safelisted method".
-SAFELISTED_METHODS: Final = ("GET", "HEAD", "POST")
-#: Fetch, "normalize a method": browsers upper-case these, byte for byte, and no others.
-_NORMALIZED_METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
-#: Fetch, "forbidden method".
-_FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE", "TRACK"})
-
-#: Fetch, "forbidden request-header": scripts cannot set these, so listing them does nothing.
-_FORBIDDEN_REQUEST_HEADERS: Final = frozenset(
-    """accept-charset accept-encoding access-control-request-headers access-control-request-method
-    access-control-request-private-network connection content-length cookie cookie2 date dnt expect
-    host keep-alive origin referer set-cookie te trailer transfer-encoding upgrade via""".split()
-)
-#: Headers that servers, proxies and browsers act on.
-_HEADERS_OF_HTTP: Final = _FORBIDDEN_REQUEST_HEADERS.union(
-    """allow authorization cache-control clear-site-data etag last-modified link location refresh
-    retry-after server status strict-transport-security vary www-authenticate x-content-type-options
-    x-frame-options""".split()
-)
-_PREFIXES_OF_HTTP: Final = ("access-control-", "content-", "proxy-", "sec-")
-#: What most responses have, as applications and frameworks spell it.
-_USUAL_RESPONSE_HEADERS: Final = """
-    Accept-Ranges Access-Control-Allow-Credentials Access-Control-Allow-Origin
-    Access-Control-Expose-Headers Age Allow Cache-Control Content-Disposition Content-Encoding
-    Content-Language Content-Length Content-Range Content-Security-Policy Content-Type
-    Cross-Origin-Opener-Policy Cross-Origin-Resource-Policy Date ETag Expires Last-Modified Link
-    Location Permissions-Policy Pragma Referrer-Policy Retry-After Server Server-Timing Set-Cookie
-    Strict-Transport-Security Vary WWW-Authenticate X-Content-Type-Options X-Frame-Options
-    X-Request-Id X-XSS-Protection
-""".split()
-#: Fetch, "forbidden response-header name": never readable by scripts.
-FORBIDDEN_RESPONSE_HEADERS: Final = frozenset({"set-cookie", "set-cookie2"})
 
 
 class InvalidItemsError(ValueError):
@@ -157,15 +131,9 @@ def id_header(value: object) -> str:
     """Return the name of the header for ids: it replaces the application's, on every response."""
     name = header_name(value)
     lower = name.lower()
-    if lower in _HEADERS_OF_HTTP or lower.startswith(_PREFIXES_OF_HTTP):
+    if lower in HEADERS_OF_HTTP or lower.startswith(PREFIXES_OF_HTTP):
         raise ValueError("expected a header for ids alone; this one means something else in HTTP")
     return name
-
-
-def is_forbidden_request_header(name: str) -> bool:
-    """Say whether browsers keep scripts from setting a header, whatever its value."""
-    name = name.lower()
-    return name in _FORBIDDEN_REQUEST_HEADERS or name.startswith(("proxy-", "sec-"))
 
 
 def request_header(word: str) -> str:
@@ -192,23 +160,6 @@ def response_header(word: str) -> str:
     return word
 
 
-def usual_response_headers(*, but: Container[str]) -> frozenset[str]:
-    """Return header names, as they are usually spelled, that need no comparison in lower case.
-
-    A response has a dozen headers, of which a middleware replaces few: to look these up as they
-    are spelled takes half the time.
-
-    :param but: the names to leave out, in lower case.
-    """
-    spelled = [*_USUAL_RESPONSE_HEADERS, *map(str.lower, _USUAL_RESPONSE_HEADERS)]
-    return frozenset(name for name in spelled if name.lower() not in but)
-
-
-def is_forbidden_method(word: str) -> bool:
-    """Say whether browsers keep scripts from using a method, in any case."""
-    return word.upper() in _FORBIDDEN_METHODS
-
-
 def method(word: str) -> str:
     """Return a method, normalized as browsers do it, or ``*`` alone."""
     if word == "*":
@@ -217,4 +168,4 @@ def method(word: str) -> str:
         raise ValueError("expected a method")
     if is_forbidden_method(word):
         raise ValueError("expected a method that scripts can send; browsers forbid this one")
-    return word.upper() if word.upper() in _NORMALIZED_METHODS else word
+    return word.upper() if word.upper() in NORMALIZED_METHODS else word

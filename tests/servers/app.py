@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.util import FileWrapper
 
 from wsgi_mw_paste import current_request_id
-from wsgi_mw_paste.context import is_file_wrapper
+from wsgi_mw_paste._wsgi import is_file_wrapper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyramid.response import Response
 
-from wsgi_mw_paste._deployment import build, read
-from wsgi_mw_paste._explain import explain
-from wsgi_mw_paste._fetch import make_fetch
-from wsgi_mw_paste._loader import DeploymentError
-from wsgi_mw_paste._output import Terminal, write_explanation
+from wsgi_mw_paste.command.browser import make_fetch
+from wsgi_mw_paste.command.explain import explain
+from wsgi_mw_paste.command.loader import DeploymentError
+from wsgi_mw_paste.command.output import Terminal, write_explanation
+from wsgi_mw_paste.command.pipeline import build, read
 from wsgi_mw_paste.playground.recorder import playing, recorder
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pyramid.config import Configurator
     from pyramid.request import Request
 
-    from wsgi_mw_paste._deployment import Node
-    from wsgi_mw_paste._explain import Explanation
+    from wsgi_mw_paste.command.explain import Explanation
+    from wsgi_mw_paste.command.pipeline import Node
 
     View = Callable[[Request], Response]
 

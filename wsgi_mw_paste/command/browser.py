@@ -1,7 +1,7 @@
 """The browser's half of CORS: what a script may ask for, and what its browser makes of the answers.
 
 The rules and their names are those of the Fetch standard, https://fetch.spec.whatwg.org/. Nothing
-in here is sent anywhere; :mod:`wsgi_mw_paste._explain` does that.
+in here is sent anywhere; :mod:`wsgi_mw_paste.command.explain` does that.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
-from wsgi_mw_paste.origins import ANY, parse_origin
-from wsgi_mw_paste.values import (
+from wsgi_mw_paste._http import (
     FORBIDDEN_RESPONSE_HEADERS,
     SAFELISTED_METHODS,
     is_forbidden_method,
     is_forbidden_request_header,
     is_token,
-    method,
 )
+from wsgi_mw_paste.origins import ANY, parse_origin
+from wsgi_mw_paste.values import method
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

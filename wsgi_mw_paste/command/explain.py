@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from webob import Request
 
-from wsgi_mw_paste._deployment import Exchange, send
-from wsgi_mw_paste._fetch import (
+from wsgi_mw_paste.command.browser import (
     SAFELISTED_HEADERS,
     Fetch,
     cors_failure,
@@ -23,6 +22,7 @@ from wsgi_mw_paste._fetch import (
     sort_headers,
     unsafe_names,
 )
+from wsgi_mw_paste.command.pipeline import Exchange, send
 from wsgi_mw_paste.cors import HEADERS_TOO_LONG, METHOD_MALFORMED, METHOD_NOT_LISTED, ORIGIN_OPAQUE
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIApplication
 
-    from wsgi_mw_paste._deployment import Node
-    from wsgi_mw_paste._places import Place
+    from wsgi_mw_paste.command.findings import Place
+    from wsgi_mw_paste.command.pipeline import Node
 
 #: Fetch, "HTTP-redirect fetch".
 _MAX_REDIRECTS: Final = 20
@@ -63,7 +63,7 @@ class Refusal(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """What a browser does with a :class:`~wsgi_mw_paste._fetch.Fetch`.
+    """What a browser does with a :class:`~wsgi_mw_paste.command.browser.Fetch`.
 
     :ivar fetch: the last one, after redirects.
     :ivar readable: the names of the response headers that the script may read.
@@ -95,7 +95,7 @@ def explain(
 ) -> Explanation:
     """Play a browser that fetches in the mode ``cors`` and has nothing in its caches.
 
-    :param app: what :func:`~wsgi_mw_paste._deployment.build` returns.
+    :param app: what :func:`~wsgi_mw_paste.command.pipeline.build` returns.
     :param served: the origins that *app* answers for; without it, the one of the URL.
     """
     served = [origin_of(fetch.url)] if served is None else served

@@ -7,16 +7,16 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING, Final, TextIO
 
-from wsgi_mw_paste._fetch import SAFELISTED_HEADERS
+from wsgi_mw_paste.command.browser import SAFELISTED_HEADERS
 from wsgi_mw_paste.settings import options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from wsgi_mw_paste._deployment import Exchange, Node, Value
-    from wsgi_mw_paste._explain import Explanation
-    from wsgi_mw_paste._places import Place
-    from wsgi_mw_paste.check import Report
+    from wsgi_mw_paste.command.check import Report
+    from wsgi_mw_paste.command.explain import Explanation
+    from wsgi_mw_paste.command.findings import Place
+    from wsgi_mw_paste.command.pipeline import Exchange, Node, Value
     from wsgi_mw_paste.settings import Settings
 
 _COLOURS: Final = {"": 0, "bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}

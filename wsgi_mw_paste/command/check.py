@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from webob import Request
 
-from wsgi_mw_paste._deployment import STAND_IN, read, send
-from wsgi_mw_paste._loader import DeploymentError, blaming
-from wsgi_mw_paste._logging_sections import logging_findings
-from wsgi_mw_paste._places import Finding, locate
+from wsgi_mw_paste.command.findings import Finding, locate
+from wsgi_mw_paste.command.loader import DeploymentError, blaming
+from wsgi_mw_paste.command.logging_sections import logging_findings
+from wsgi_mw_paste.command.pipeline import STAND_IN, read, send
 from wsgi_mw_paste.origins import ANY, public_suffixes
 from wsgi_mw_paste.settings import ConfigurationError
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from wsgi_mw_paste._deployment import Node
+    from wsgi_mw_paste.command.pipeline import Node
 
 #: A preflight and an actual request, as any page may send them.
 _PROBES: Final = (

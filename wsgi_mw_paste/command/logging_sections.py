@@ -13,7 +13,7 @@ import logging.config
 import re
 from typing import TYPE_CHECKING, Any
 
-from wsgi_mw_paste._places import Finding, Section, place_in
+from wsgi_mw_paste.command.findings import Finding, Section, place_in
 from wsgi_mw_paste.context import request_id_scope
 from wsgi_mw_paste.logging import AttachRequestIdFilter
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from paste.deploy.loadwsgi import APP, FILTER_WITH, ConfigLoader
 
-from wsgi_mw_paste._places import Place, Section, place_in
+from wsgi_mw_paste.command.findings import Place, Section, place_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

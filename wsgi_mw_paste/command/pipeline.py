@@ -15,8 +15,8 @@ from paste.deploy.loadwsgi import APP, FILTER_APP, FILTER_WITH, PIPELINE
 from webob import Request, Response
 
 from wsgi_mw_paste import factories
-from wsgi_mw_paste._loader import DeploymentError, blaming, load_context
-from wsgi_mw_paste._places import Place, Section, locate, place_in
+from wsgi_mw_paste.command.findings import Place, Section, locate, place_in
+from wsgi_mw_paste.command.loader import DeploymentError, blaming, load_context
 from wsgi_mw_paste.cors import CORSMiddleware, CORSSettings
 from wsgi_mw_paste.factories import FILTERS
 from wsgi_mw_paste.request_id import RequestIdSettings

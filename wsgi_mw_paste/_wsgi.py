@@ -1,0 +1,63 @@
+"""What PEP 3333 asks of every filter here, and the keys that they share in the environ.
+
+**A start_response that passes exc_info on** keeps it no longer than the call: a server that raises
+the exception again would otherwise leave a reference cycle of traceback, frame and ``exc_info``,
+which stays until the garbage collector runs. Hence the ``finally: exc_info = None`` in each.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+    from typing import TypeAlias
+
+    from _typeshed.wsgi import WSGIEnvironment
+
+    #: The application's headers: native strings, in the order in which they are sent.
+    Headers: TypeAlias = list[tuple[str, str]]
+    #: What a server's ``start_response`` returns.
+    Write: TypeAlias = Callable[[bytes], object]
+
+#: The request id's place in the environ; no header can write there.
+REQUEST_ID_KEY: Final = "wsgi_mw_paste.request_id"
+#: Where ``errors`` leaves the name of the type of an exception that it answered.
+ERROR_TYPE_KEY: Final = "wsgi_mw_paste.error_type"
+
+#: What most responses have, as applications and frameworks spell it.
+_USUAL_RESPONSE_HEADERS: Final = """
+    Accept-Ranges Access-Control-Allow-Credentials Access-Control-Allow-Origin
+    Access-Control-Expose-Headers Age Allow Cache-Control Content-Disposition Content-Encoding
+    Content-Language Content-Length Content-Range Content-Security-Policy Content-Type
+    Cross-Origin-Opener-Policy Cross-Origin-Resource-Policy Date ETag Expires Last-Modified Link
+    Location Permissions-Policy Pragma Referrer-Policy Retry-After Server Server-Timing Set-Cookie
+    Strict-Transport-Security Vary WWW-Authenticate X-Content-Type-Options X-Frame-Options
+    X-Request-Id X-XSS-Protection
+""".split()
+
+
+def is_file_wrapper(body: object, environ: WSGIEnvironment) -> bool:
+    """Say whether a body is the server's ``wsgi.file_wrapper`` (PEP 3333, "File Handling")."""
+    wrapper = environ.get("wsgi.file_wrapper")
+    if type(body) is wrapper:
+        return True
+    # uWSGI's is a function that returns the file.
+    return wrapper is not None and not isinstance(wrapper, type) and hasattr(body, "fileno")
+
+
+def foreign_spellings(ours: Container[str]) -> frozenset[str]:
+    """Return spellings of header names that are certainly none of *ours*.
+
+    A response has a dozen headers, of which a filter replaces one or a few. A name that is found
+    here, spelled as it is, need not be compared in lower case: that takes half the time.
+
+    :param ours: the names that a filter replaces, in lower case.
+    """
+    spelled = [*_USUAL_RESPONSE_HEADERS, *map(str.lower, _USUAL_RESPONSE_HEADERS)]
+    return frozenset(name for name in spelled if name.lower() not in ours)
+
+
+def environ_key(header: str) -> str:
+    """Return the key of a request header in the environ (PEP 3333, "environ Variables")."""
+    return "HTTP_" + header.upper().replace("-", "_")

@@ -1,0 +1,203 @@
+"""The command ``wsgi-mw-paste``, also ``python -m wsgi_mw_paste``.
+
+Use ``check`` before a deployment, in CI with ``--strict``; ``explain`` when a browser refuses;
+``options`` to look one up. They serve nothing and change nothing. What they see is the file, the
+environment and the ``.env`` of the place where they run: run them beside the server, as the server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import sys
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from wsgi_mw_paste.command.browser import make_fetch
+from wsgi_mw_paste.command.check import check, configuration_problems
+from wsgi_mw_paste.command.explain import explain
+from wsgi_mw_paste.command.loader import DeploymentError
+from wsgi_mw_paste.command.output import Terminal, write_explanation, write_options, write_report
+from wsgi_mw_paste.command.pipeline import build, make_real, read
+from wsgi_mw_paste.factories import FILTERS
+from wsgi_mw_paste.settings import reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_ABOUT: Final = "Say what is in force, where it came from, and why a browser was refused."
+_CHECK: Final = """\
+example:
+  wsgi-mw-paste check production.ini --strict cors_max_age=60
+
+exit status: 0 clean, 1 warnings with --strict, 2 errors
+
+--json prints an object with file, pipeline and findings; each finding has level
+(error, warning or note), place (level, file, section, key, line), message and
+value. wsgi_mw_paste.command.check.Report.as_json describes the rest.
+"""
+_EXPLAIN: Final = """\
+example:
+  wsgi-mw-paste explain production.ini --origin https://app.example.com \\
+      --method PUT --header 'Content-Type: application/json' --path /orders/17
+
+exit status: 0 allowed, 1 refused, 2 errors
+
+Page and application are taken to be of different origins. A header that is only
+named may have any value; a Content-Type is taken to be application/json.
+"""
+_OPTIONS: Final = """\
+example:
+  wsgi-mw-paste options --markdown > options.md
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status.
+
+    :param arguments: those of the command line; without them, the process's.
+    """
+    parser = _parser()
+    # Variables are known by their =, so that they may stand behind options, too.
+    given, rest = parser.parse_known_args(arguments)
+    words = [*getattr(given, "variables", ()), *rest]
+    if wrong := [w for w in words if "=" not in w or w.startswith("-") or "variables" not in given]:
+        parser.error(f"unrecognized arguments: {' '.join(wrong)}; variables are NAME=VALUE")
+    given.variables = dict(word.split("=", 1) for word in words)
+    try:
+        status: int = given.run(given)
+        sys.stdout.flush()
+    except DeploymentError as error:
+        return _fail(error)
+    except BrokenPipeError:
+        # Whoever reads, head for one, has enough; Python would complain once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("wsgi-mw-paste", description=_ABOUT, allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, about: str, epilog: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            help=about,
+            description=about[0].upper() + about[1:] + ".",
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    command = add("check", "list what is in force and what is wrong with an INI file", _CHECK)
+    _add_file(command)
+    command.add_argument("--strict", action="store_true", help="fail on warnings, too")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=_check)
+
+    command = add("explain", "play a browser whose script sends a request", _EXPLAIN)
+    _add_file(command)
+    command.add_argument("--origin", required=True, help="the page's origin, or null")
+    command.add_argument("--method", default="GET", help="the method (default: GET)")
+    command.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="NAME[: VALUE]",
+        help="a header that the script sets; may be repeated",
+    )
+    command.add_argument("--credentials", action="store_true", help='credentials: "include"')
+    command.add_argument(
+        "--upload-listener", action="store_true", help="the script follows its upload's progress"
+    )
+    command.add_argument("--path", default="/", help="the path (default: /)")
+    command.add_argument(
+        "--app", action="store_true", help="ask the application itself, not a stand-in"
+    )
+    command.set_defaults(run=_explain)
+
+    command = add("options", "list all options", _OPTIONS)
+    command.add_argument("--markdown", action="store_true", help="print a table in Markdown")
+    command.set_defaults(run=_options)
+    return parser
+
+
+def _add_file(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="INI", help="the file")
+    command.add_argument(
+        "variables", metavar="NAME=VALUE", nargs="*", help="a variable, as for pserve"
+    )
+    command.add_argument("--name", default="main", help="the application (default: main)")
+
+
+def _check(given: argparse.Namespace) -> int:
+    with _quiet():
+        report = check(given.file, given.name, given.variables)
+    if given.json:
+        sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n")
+    elif report.node is None:
+        return _fail(*report.findings)
+    else:
+        write_report(Terminal(sys.stdout), report, report.node)
+    return report.status(strict=given.strict)
+
+
+def _explain(given: argparse.Namespace) -> int:
+    # Any host but the page's: what is asked about is another origin.
+    host = "127.0.0.1" if given.origin == "http://localhost" else "localhost"
+    if not given.path.startswith("/"):
+        return _fail("expected a path that starts with /")
+    url = f"http://{host}{given.path}"
+    try:
+        fetch, forbidden = make_fetch(given.origin, url, given.method, given.header)
+    except ValueError as error:
+        return _fail(error)
+    fetch = replace(fetch, credentials=given.credentials, listener=given.upload_listener)
+    node = read(given.file, given.name, given.variables)
+    nodes = dict.fromkeys(chain.from_iterable(node.routes()))
+    if problems := list(chain.from_iterable(map(configuration_problems, nodes))):
+        return _fail(*problems)
+    with _quiet():
+        app = build(node, make_real) if given.app else build(node)
+        explanation = explain(app, fetch)
+    out = Terminal(sys.stdout)
+    for name in forbidden:
+        out.write(f"Browsers let no script set {name}; it is left out.")
+    write_explanation(out, explanation)
+    return int(explanation.refusal is not None)
+
+
+def _options(given: argparse.Namespace) -> int:
+    classes = list(dict.fromkeys(cls for kind in FILTERS.values() for cls in kind.settings))
+    if given.markdown:
+        sys.stdout.write(reference(classes) + "\n")
+    else:
+        write_options(Terminal(sys.stdout), classes)
+    return 0
+
+
+def _fail(*reasons: object) -> int:
+    """Write a line for each reason; return the exit status of errors."""
+    for reason in reasons:
+        Terminal(sys.stderr).write(f"wsgi-mw-paste: {reason}", "red")
+    return 2
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what is not ours off stdout, and our records off stderr.
+
+    Python writes the records there that nobody handles.
+    """
+    logger, handler = logging.getLogger("wsgi_mw_paste"), logging.NullHandler()
+    logger.addHandler(handler)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        logger.removeHandler(handler)
