@@ -9,9 +9,9 @@ import pytest
 from paste.deploy import loadapp
 
 from tests.ini import (
-    ROOT,
     A_BOOLEAN,
     A_NUMBER,
+    ROOT,
     SECRET,
     lines_of,
     read_section,
@@ -279,8 +279,11 @@ def test_pserve_follows_the_same_order(
     ini = write_ini(
         f"[pipeline:main]\npipeline = cors hello\n[filter:cors]\nuse = egg:wsgi_mw_paste#cors\n"
         f"cors_allowed = *\n{lines}\n[server:main]\nuse = egg:waitress#main\n"
-        "listen = 127.0.0.1:%(http_port)s\n"
+        "listen = 127.0.0.1:0\n"
+        "[loggers]\nkeys = root\n[logger_root]\nlevel = INFO\nhandlers = console\n"
+        "[handlers]\nkeys = console\n[handler_console]\nclass = StreamHandler\nargs = ()\n"
+        "formatter = plain\n[formatters]\nkeys = plain\n[formatter_plain]\n"
     )
-    with serving("pserve", ini, *arguments, "http_port=0") as server:
+    with serving("pserve", ini, *arguments) as server:
         answer = server.request("OPTIONS", "/", PREFLIGHT)
     assert answer.values("Access-Control-Max-Age") == [age]
