@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROWS = json.loads((ROOT / "tests/cases/check_cases.json").read_text(encoding="utf-8"))
 
 #: The module that the deployments name.
-SHOP = '''
+SHOP = """
 def app_factory(global_conf, **local_conf):
     def app(environ, start_response):
         start_response("200 OK", [("Content-Type", "text/plain")])
@@ -41,7 +41,7 @@ def by_auth(loader, global_conf, **local_conf):
     for name in reversed(filters):
         made = loader.get_filter(name)(made)
     return made
-'''
+"""
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])
