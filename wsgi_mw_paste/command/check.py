@@ -138,7 +138,7 @@ def check(
         *map(_token_findings, sound),
         *map(_hidden_findings, sound),
         *(_route_findings([node for node in route if node in sound]) for route in routes),
-        idle_findings(node, os.path.abspath(path)),  # noqa: PTH100 -- as in read()
+        idle_findings(node, os.path.abspath(path), is_whole=not problems),  # noqa: PTH100
         logging_findings(node.files, os.path.abspath(path)),  # noqa: PTH100
     )
     return Report(path, node, list(dict.fromkeys(found)))
