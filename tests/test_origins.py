@@ -95,10 +95,113 @@ if TYPE_CHECKING:
             id="subdomains with a trailing dot",
         ),
         pytest.param(
+            "https://deploy-preview-*--shop.netlify.app",
+            [
+                "https://deploy-preview-1--shop.netlify.app",
+                "https://deploy-preview-1-2--shop.netlify.app",
+                "https://deploy-preview----shop.netlify.app",
+                f"https://deploy-preview-{'a' * 42}--shop.netlify.app",
+            ],
+            [
+                "http://deploy-preview-1--shop.netlify.app",
+                "https://deploy-preview---shop.netlify.app",
+                "https://deploy-preview--shop.netlify.app",
+                "https://deploy-preview-1-shop.netlify.app",
+                "https://deploy-preview-1--shop--shoq.netlify.app",
+                "https://deploy-preview-1.evil--shop.netlify.app",
+                "https://evil.deploy-preview-1--shop.netlify.app",
+                "https://deploy-preview-1--shop.evil.netlify.app",
+                "https://deploy-preview-1--shop.netlify.app.evil.net",
+                "https://deploy-preview-1--shop.netlify.app:8443",
+                "https://deploy-preview-1--shop.netlify.app.",
+                "https://deploy-preview-1--shop",
+                "https://xdeploy-preview-1--shop.netlify.app",
+                "https://deploy-preview-a_b--shop.netlify.app",
+                "https://deploy-preview-A--shop.netlify.app",
+                "https://deploy-preview-*--shop.netlify.app",
+                "https://deploy-preview-%41--shop.netlify.app",
+                "https://deploy-preview-1@evil--shop.netlify.app",
+                "https://deploy-preview-1/--shop.netlify.app",
+                "https://deploy-preview-1:2--shop.netlify.app",
+                "https://deploy-preview-\u212a--shop.netlify.app",
+                f"https://deploy-preview-{'a' * 43}--shop.netlify.app",
+                "https://netlify.app",
+                "https://.netlify.app",
+            ],
+            id="star inside a label",
+        ),
+        pytest.param(
+            "https://*-team.vercel.app",
+            ["https://shop-git-main-team.vercel.app", "https://--team.vercel.app"],
+            ["https://-team.vercel.app", "https://team.vercel.app", "https://a-teams.vercel.app"],
+            id="star at the beginning of a label",
+        ),
+        pytest.param(
+            "https://pr-*.dev.example.org",
+            [
+                "https://pr-1.dev.example.org",
+                "https://pr--.dev.example.org",
+                "https://pr-xn--a.dev.example.org",
+            ],
+            ["https://pr-.dev.example.org", "https://pr.dev.example.org", "https://pr-1.dev"],
+            id="star at the end of a label",
+        ),
+        pytest.param(
+            "http://pr-*.app.localhost:3000",
+            ["http://pr-1.app.localhost:3000"],
+            ["http://pr-1.app.localhost", "http://pr-1.app.localhost:30000"],
+            id="star inside a label and port",
+        ),
+        pytest.param(
+            "pr-*.example.org.:*",
+            ["https://pr-1.example.org.", "http://pr-1.example.org.:1"],
+            ["https://pr-1.example.org", "http://pr-1.example.org.:80", "ws://pr-1.example.org."],
+            id="bare star inside a label, dot and any port",
+        ),
+        pytest.param(
+            f"https://a-*-b.{HOST_251[5:]}",
+            [f"https://a-cc-b.{HOST_251[5:]}"],
+            [f"https://a-ccc-b.{HOST_251[5:]}"],
+            id="star inside a label of the longest host",
+        ),
+        pytest.param(
             "capacitor://localhost",
             ["capacitor://localhost"],
-            ["http://localhost", "capacitor://localhost:80"],
+            ["http://localhost", "capacitor://localhost:80", "capacitor://LOCALHOST"],
             id="an application's scheme",
+        ),
+        pytest.param(
+            "safari-web-extension://AB12CD34-0000-4000-8000-00000000000F",
+            ["safari-web-extension://AB12CD34-0000-4000-8000-00000000000F"],
+            ["safari-web-extension://ab12cd34-0000-4000-8000-00000000000f"],
+            id="case of an extension's host",
+        ),
+        pytest.param(
+            "app://*.Shop",
+            ["app://a.Shop", "app://A.b.Shop"],
+            ["app://a.shop", "app://A.b.shop", "app://Shop"],
+            id="case of an application's host",
+        ),
+        pytest.param(
+            "app://1.2:80",
+            ["app://1.2:80"],
+            ["app://1.2", "app://0.0.0.2:80", "http://1.2"],
+            id="number that is no address",
+        ),
+        pytest.param(
+            "moz-extension://*",
+            ["moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc", "moz-extension://A.b"],
+            [
+                "moz-extension://",
+                "moz-extension://*",
+                "moz-extension://a:80",
+                "moz-extension://a.",
+                "moz-extension://a/",
+                "moz-extension://[::1]",
+                "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
+                "https://a",
+            ],
+            id="any extension",
         ),
         pytest.param(
             "a" * 64 + "://*." + HOST_251 + ":65535",
@@ -149,7 +252,10 @@ if TYPE_CHECKING:
             id="bare IPv6",
         ),
         pytest.param(
-            "*", ["https://example.com", "null", "", "x" * 8192, "https://a,b"], [], id="everybody"
+            "*",
+            ["https://example.com", "null", "", "x" * 8192, "https://a,b"],
+            [],
+            id="every origin",
         ),
     ],
 )
@@ -251,6 +357,28 @@ def test_a_bare_name_with_credentials_means_http_for_loopback_hosts_only(
             id="IDN, full width",
         ),
         pytest.param(
+            "HTTPS://PR-*-X.Example.org:443/",
+            "https://pr-*-x.example.org",
+            "https://pr-1-x.example.org",
+            id="label with a star",
+        ),
+        pytest.param(
+            "https://pr-*.BÜCHER.example",
+            "https://pr-*.xn--bcher-kva.example",
+            "https://pr-1.xn--bcher-kva.example",
+            id="IDN, label with a star",
+        ),
+        pytest.param(
+            "pr-*.example.org:80",
+            "http://pr-*.example.org",
+            "http://pr-1.example.org",
+            id="bare label with a star, http port",
+        ),
+        pytest.param(
+            "MOZ-extension://*/", "moz-extension://*", "moz-extension://a", id="any extension"
+        ),
+        pytest.param("APP://Shop", "app://Shop", "app://Shop", id="scheme alone"),
+        pytest.param(
             "Example.com:8443", "example.com:8443", "http://example.com:8443", id="bare name"
         ),
         pytest.param(
@@ -266,9 +394,8 @@ def test_what_has_only_one_meaning_is_normalized_with_a_warning(
 ) -> None:
     """An entry that browsers spell differently is read as they spell it, and reported."""
     reading = read(entry)
-    assert reading.warnings == [
-        f"{entry} is read as {normalized}, as browsers send it; write it so"
-    ]
+    text = f"{entry} is read as {normalized}, as browsers spell it; write it that way"
+    assert reading.warnings == [(entry, text)]
     assert origin in reading.origins
     assert read(normalized).warnings == []
 
@@ -288,10 +415,10 @@ def test_punycode_that_browsers_send_is_accepted(entry: str) -> None:
 
 
 def test_star_among_others_is_reported() -> None:
-    """``*`` beside other entries allows everybody and says that the others are idle."""
+    """``*`` beside other entries allows every origin, and says that the others do nothing."""
     reading = read("https://example.com", "*")
     assert reading.origins.any
-    assert reading.warnings == ["* allows every origin; the other entries change nothing"]
+    assert reading.warnings == [("*", "* allows every origin; the other entries have no effect")]
 
 
 def test_no_entry_allows_nothing() -> None:

@@ -1,13 +1,13 @@
 """Origins: what may be listed in ``cors_allowed``, and whether a request's ``Origin`` is listed.
 
-Use it for the ``Origin`` header of browsers, and for nothing else: it is no parser of URLs. The
-grammar is that of the Fetch standard ("serializing a request origin") and of the URL standard (host
-serializing): lower case, no default port, no path, IPv6 compressed and in brackets. It is narrower
-than what URLs allow, on purpose: a host has letters, digits, ``-``, ``_`` and dots. What the grammar
-does not cover never matches, so tricks with user information, backslashes or percent signs never
-reach a comparison.
+Use it for the ``Origin`` header of browsers and for nothing else; it does not parse URLs. Its
+grammar is that of the Fetch standard ("serializing a request origin") and of the URL standard
+(host serializing): lower case, no default port, no path, IPv6 compressed and in brackets. It is
+deliberately narrower than what URLs allow: a host has letters, digits, ``-``, ``_`` and dots. What
+the grammar does not cover never matches, so no trick with user information, backslashes or percent
+signs reaches a comparison.
 
-What an operator writes is read more kindly where it can only mean one thing, and is then reported.
+What an operator writes is read more kindly where it can mean only one thing, and is reported.
 :func:`compile_origins` parses everything once. :class:`Origins` only looks up, and takes as long
 with ten thousand entries as with one.
 """
@@ -131,8 +131,8 @@ _Starred: TypeAlias = "_Pieces[_Pieces[int]]"
 def _compile_starred(labels: Iterable[str]) -> _Starred:
     """Compile labels such as ``a-*-b``, all of them before the same name.
 
-    A label may begin as several patterns do, and end as several others do. Trying all pairs would be
-    quadratic, so what is known after a longer beginning includes what is known after shorter ones.
+    A label may begin as several patterns do, and end as several others do. To try all pairs would
+    be quadratic, so a longer beginning also knows all that shorter ones know.
     """
     ends: dict[str, set[str]] = {}
     for label in labels:
@@ -358,7 +358,7 @@ def compile_origins(entries: Iterable[str], policy: Policy) -> Reading:
             continue
         patterns.update(dict.fromkeys(read.patterns))
         if read.normalized != entry:
-            text = f"{entry} is read as {read.normalized}, the form that browsers send"
+            text = f"{entry} is read as {read.normalized}, as browsers spell it"
             warnings.append(Note(entry, f"{text}; write it that way"))
         warnings += (Note(entry, text) for text in read.warnings)
         if read.patterns and "://" not in read.normalized:
@@ -485,9 +485,9 @@ def _split(entry: str) -> tuple[str, str]:
     scheme = scheme.lower()
     if scheme == "file":
         raise _InvalidEntryError(
-            "file: cannot be listed: browsers send null for pages from files, and the apps that send"
-            " file:// send it for every file; serve the page over http, or from a scheme of your"
-            " own such as app://localhost"
+            "file: cannot be listed: browsers send null for pages from files, and the apps that"
+            " send file:// send it for every file; serve the page over http, or from a scheme of"
+            " your own such as app://localhost"
         )
     if not _SCHEME.fullmatch(scheme):
         raise _InvalidEntryError(
@@ -572,12 +572,10 @@ def _read_star(text: str, scheme: str) -> tuple[str, str]:
     label, _, name = text.partition(".")
     before, _, after = label.partition(ANY)
     if ANY in after or ANY in name:
-        candidates = [f"{before}*{after.rpartition(ANY)[2]}.{name}"]
-        if ANY in name:
-            candidates = [f"*.{name.rpartition(ANY)[2].partition('.')[2]}"]
+        below = name.rpartition(ANY)[2].partition(".")[2]
         raise _InvalidEntryError(
             "expected a single *, in the first label of the host",
-            *candidates,
+            f"*.{below}" if ANY in name else f"{before}*{after.rpartition(ANY)[2]}.{name}",
             otherwise="list the hosts",
         )
     if label == ANY:
@@ -589,15 +587,21 @@ def _read_star(text: str, scheme: str) -> tuple[str, str]:
             "" if before else f"*.{after.lstrip('-')}.{name}",
             otherwise="list the hosts",
         )
-    joined = [before and f"{before.removesuffix('-')}-", after and f"-{after.removeprefix('-')}"]
-    if [before, after] != joined:
-        raise _InvalidEntryError(
-            "expected a hyphen between the * and the text beside it", f"{ANY.join(joined)}.{name}"
-        )
-    if not re.search("[A-Za-z0-9]", label):
-        raise _InvalidEntryError("expected a letter or a digit beside the *", f"*.{name}")
     if label.isascii() and scheme in ("", *_SPECIAL_SCHEMES):
         label = label.lower()
+    _check_starred_label(label, name)
+    return label, name
+
+
+def _check_starred_label(label: str, name: str) -> None:
+    before, _, after = label.partition(ANY)
+    before_hyphen = before and f"{before.removesuffix('-')}-"
+    after_hyphen = after and f"-{after.removeprefix('-')}"
+    if (before, after) != (before_hyphen, after_hyphen):
+        raise _InvalidEntryError(
+            "expected a hyphen between the * and the text beside it",
+            f"{before_hyphen}*{after_hyphen}.{name}",
+        )
     if label.startswith("xn--"):
         raise _InvalidEntryError("expected no Punycode beside the *", otherwise="list the hosts")
     if not _STARRED_LABEL.fullmatch(label.replace(ANY, "a")):
@@ -605,7 +609,8 @@ def _read_star(text: str, scheme: str) -> tuple[str, str]:
             f"expected a-z, 0-9 and - beside the *, and at most {_MAX_LABEL} characters up to the"
             " dot"
         )
-    return label, name
+    if not re.search("[a-z0-9]", label):
+        raise _InvalidEntryError("expected a letter or a digit beside the *", f"*.{name}")
 
 
 def _read_host(text: str, scheme: str, label: str) -> str:
@@ -692,7 +697,7 @@ def _to_ascii(host: str) -> str:
         import idna  # noqa: PLC0415 -- an extra
     except ImportError:
         raise _InvalidEntryError(
-            "expected the xn-- form of the host; install wsgi_mw_paste[origins] to have it converted"
+            "expected the xn-- form of the host; wsgi_mw_paste[origins] converts other forms"
         ) from None
     try:
         return idna.encode(host, uts46=True).decode("ascii")
@@ -725,9 +730,7 @@ def _tolerated(pattern: Pattern, policy: Policy) -> Iterator[str]:
             raise _InvalidEntryError(
                 "expected a domain of your own with cors_allow_credentials, since anyone can"
                 f" register a name below the public suffix {suffix}",
-                otherwise=(
-                    "list the hosts, or allow it with cors_tolerate_public_suffixes = true"
-                ),
+                otherwise=("list the hosts, or allow it with cors_tolerate_public_suffixes = true"),
             )
         yield (
             f"{pattern} covers names below the public suffix {suffix}, which anyone can register,"
@@ -757,13 +760,10 @@ def _public_suffix(pattern: Pattern, *, insecure: bool) -> str | None:
         return None if "." in name else name
     # In a top-level domain that is not listed nobody can get a name, but anyone on the network can
     # pretend to have one; where that is tolerated, for insecure origins, there is no more to fear.
-    find = functools.partial(suffixes.publicsuffix, accept_unknown=not insecure)
-    if find(name) == name:
+    if suffixes.publicsuffix(name, accept_unknown=not insecure) == name:
         return name
-    if pattern.label == ANY:
-        return _above_public_suffixes().get(name)
-    # Only names right below are covered. Rules such as *.kawasaki.jp make each of them a suffix.
-    return f"*.{name}" if find(f"a.{name}") == f"a.{name}" else None
+    # A star inside a label covers names right below the host, and none below those.
+    return _above_public_suffixes().get(name) if pattern.label == ANY else None
 
 
 @functools.cache
