@@ -1,4 +1,4 @@
-"""Nothing but what is meant gets through, however it is spelled and however many entries there are."""
+"""Only what is meant gets through, however it is spelled and however many entries there are."""
 
 from __future__ import annotations
 
