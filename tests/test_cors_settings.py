@@ -87,8 +87,8 @@ def test_what_is_dangerous_is_accepted_if_its_option_says_so(
         ),
         pytest.param(
             {"cors_allowed": "http://example.com:8080", "cors_allow_credentials": "true"},
-            "cors_allowed 'http://example.com:8080': expected https with cors_allow_credentials, since"
-            " anyone on the network can impersonate an insecure origin; write"
+            "cors_allowed 'http://example.com:8080': expected https with cors_allow_credentials,"
+            " since anyone on the network can impersonate an insecure origin; write"
             " https://example.com:8080, or allow it with cors_tolerate_insecure_origins = true",
             id="http with credentials",
         ),

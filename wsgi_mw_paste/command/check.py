@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from wsgi_mw_paste.command.pipeline import Node
 
+#: The entries of ``cors_allowed`` that are patterns over names; a star after a colon is any port.
+_STAR_IN_HOST: Final = re.compile(r"\*[.-]|-\*").search
 #: A preflight and an actual request, as any page may send them.
 _PROBES: Final = (
     ("OPTIONS", {"Origin": "https://a.example", "Access-Control-Request-Method": "PUT"}),
@@ -199,7 +202,8 @@ def _cors_findings(node: Node) -> Iterator[Finding]:
         if option in settings.given:  # all but that CORS is off
             level = "warning" if severity >= logging.WARNING else "note"
             yield Finding(level, node.place_of(option, text.split()[0]), text)
-    if settings.cors_allow_credentials and any("*." in entry for entry in settings.cors_allowed):
+    pattern = next(filter(_STAR_IN_HOST, settings.cors_allowed), None)
+    if settings.cors_allow_credentials and pattern:
         try:
             public_suffixes()
         except ImportError:
@@ -207,7 +211,7 @@ def _cors_findings(node: Node) -> Iterator[Finding]:
                 "the guard against patterns over public suffixes is partial, the list of them is"
                 " not installed; install wsgi_mw_paste[origins]"
             )
-            yield Finding("warning", node.place_of("cors_allowed", "*."), message)
+            yield Finding("warning", node.place_of("cors_allowed", pattern), message)
 
 
 def _token_findings(node: Node) -> Iterator[Finding]:
