@@ -47,7 +47,8 @@ def near_misses(origin: str, entries: Iterable[str], policy: Policy) -> list[Nea
         differences = [_differences(pattern, *parts) for pattern in patterns]
         near = [each for each in differences if each is not None]
         if near and all(near):
-            found.append(NearMiss(entry, ", and ".join(min(near, key=len))))
+            fewest = min(near, key=len)
+            found.append(NearMiss(entry, ", and ".join(fewest)))
     return found
 
 
