@@ -189,18 +189,21 @@ def test_an_unreadable_env_file_is_found() -> None:
     assert [text.split(":")[0] for text in messages(report, "error")] == [".env"]
 
 
-def test_a_partial_guard_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "entry", ["https://*.example.com", "*-team.example.com", "https://pr-*.example.com:*"]
+)
+def test_a_partial_guard_is_reported(entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the list of public suffixes, a pattern with credentials is a warning."""
     monkeypatch.setitem(sys.modules, "publicsuffixlist", None)
     public_suffixes.cache_clear()
-    report = check_ini("""
+    report = check_ini(f"""
         [pipeline:main]
         pipeline = cors hello
 
         [filter:cors]
         use = egg:wsgi_mw_paste#cors
         cors_allow_credentials = true
-        cors_allowed = https://*.example.com
+        cors_allowed = http://localhost:* {entry}
         """)
     public_suffixes.cache_clear()
     (finding,) = messages(report, "warning")
