@@ -20,7 +20,7 @@ from webob import Request
 
 from wsgi_mw_paste.command.findings import Finding, locate
 from wsgi_mw_paste.command.loader import DeploymentError, blaming
-from wsgi_mw_paste.command.logging_sections import logging_findings
+from wsgi_mw_paste.command.logging_sections import logging_findings, read_sections
 from wsgi_mw_paste.command.pipeline import STAND_IN, read, send
 from wsgi_mw_paste.origins import ANY, public_suffixes
 from wsgi_mw_paste.settings import ConfigurationError
@@ -105,6 +105,7 @@ def check(path: str, name: str = "main", variables: Mapping[str, str] | None = N
         node = read(path, name, variables)
     except DeploymentError as error:
         return Report(path, None, [Finding("error", error.place, error.message)])
+    file = os.path.abspath(path)  # noqa: PTH100 -- as in read()
     routes = list(node.routes())
     nodes = list(dict.fromkeys(chain.from_iterable(routes)))
     sound = [each for each in nodes if not configuration_problems(each)]
@@ -115,7 +116,7 @@ def check(path: str, name: str = "main", variables: Mapping[str, str] | None = N
         *map(_cors_findings, sound),
         *map(_token_findings, sound),
         *(_header_findings([each for each in route if each in sound]) for route in routes),
-        logging_findings(os.path.abspath(path)),  # noqa: PTH100 -- as in read()
+        logging_findings(file, read_sections(file), variables),
     )
     return Report(path, node, list(dict.fromkeys(found)))
 

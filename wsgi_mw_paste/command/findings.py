@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from wsgi_mw_paste.settings import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 #: What a source starts with that is no file.
 _NOT_FILES: Final = ("environment", "command line", "global_conf", "default")
@@ -52,6 +52,7 @@ class Place(NamedTuple):
 class Finding(NamedTuple):
     """One thing that is wrong, or worth knowing.
 
+    :ivar code: which kind of finding: one of :data:`CODES`.
     :ivar level: ``error``: no server starts with this, or it fails; ``warning``; or ``note``.
     :ivar value: the text that is wrong, ``None`` where it does not matter.
     :ivar message: what is wrong, and what to write instead.
@@ -61,6 +62,7 @@ class Finding(NamedTuple):
     place: Place
     message: str
     value: str | None = None
+    code: str = ""
 
     def __str__(self) -> str:
         return str(Problem("", self.value, str(self.place), self.message))
@@ -133,3 +135,27 @@ def find_line(section: Section, key: str = "", item: str = "") -> int | None:
 def _relative(file: str) -> str:
     path = Path(file)
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+#: The kinds of findings by their codes, each in one line; the documentation is generated from it.
+#: A code keeps its meaning from release to release.
+CODES: Final[Mapping[str, str]] = {
+    # Logging sections.
+    "access-log-lost": "access records are written, but no handler gets them",
+    "attach-without-target": "an AttachRequestIdFilter has no target, so it does nothing",
+    "keys-differ-in-case": "two keys of a section differ in case only, which fileConfig refuses",
+    "logging-arguments": "the args, kwargs or defaults of a logging section are wrong",
+    "logging-class": "the class of a handler or formatter does not exist, or is none",
+    "logging-filters-ignored": "fileConfig has no filters and ignores these",
+    "logging-format": "the format or style of a formatter is wrong",
+    "logging-key-missing": "a logging section lacks a key that fileConfig needs",
+    "logging-level": "a level, or propagate, is none that logging knows",
+    "logging-name-unknown": "a logging section names a handler or formatter that is not listed",
+    "logging-section-missing": "a list of loggers, handlers or formatters is missing or names"
+    " something that has no section",
+    "logging-section-unlisted": "no list names a logging section, so fileConfig ignores it",
+    "missing-code": "a module that the file names is not installed here",
+    "no-logging": "there are no logging sections, and filters that write access records",
+    "request-id-missing": "a formatter writes records without the request id",
+    "undefined-variable": "nothing defines a variable written as %(NAME)s",
+}
