@@ -23,18 +23,18 @@ import logging.handlers
 import os
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wsgi_mw_paste._access import ACCESS_LOGGER
-from wsgi_mw_paste.command.findings import Finding, Place, Section, place_in
+from wsgi_mw_paste._ini import Section
+from wsgi_mw_paste.command.findings import Finding, Place, place_in
 from wsgi_mw_paste.context import request_id_scope
 from wsgi_mw_paste.logging import AttachRequestIdFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    Sections = Mapping[str, Mapping[str, str]]
+    from wsgi_mw_paste._ini import IniFiles
 
 _ATTACH: Final = f"{AttachRequestIdFilter.__module__}.{AttachRequestIdFilter.__name__}"
 #: The value of an expression that was not evaluated.
@@ -62,8 +62,8 @@ _FORMATTERS: Final = (
 
 
 def logging_findings(
+    files: IniFiles,
     file: str,
-    sections: Sections,
     variables: Mapping[str, str] | None = None,
     *,
     ids: bool = False,
@@ -71,14 +71,13 @@ def logging_findings(
 ) -> list[Finding]:
     """Return what is wrong with the logging sections of a file.
 
-    :param file: the path.
-    :param sections: its sections by name, ``DEFAULT`` among them: keys as they are spelled there,
-        each with its raw text.
+    :param files: what reads it.
+    :param file: its path.
     :param variables: those of the command line.
     :param ids: some filter gives requests their ids.
     :param access: some filter writes access records.
     """
-    if "loggers" not in sections:
+    if "loggers" not in files[file].sections:
         message = (
             "there is no section [loggers], so servers leave logging as Python has it: access"
             f" records, which are INFO on the logger {ACCESS_LOGGER}, appear only if the"
@@ -86,7 +85,7 @@ def logging_findings(
         )
         note = Finding("note", Place("section", file), message, code="no-logging")
         return [note] if access else []
-    config = _FileConfig(file, sections, variables or {})
+    config = _FileConfig(files, file, variables or {})
     config.read()
     for name, formatter in config.formatters.items():
         _look_for_id(config, name, formatter, ids=ids)
@@ -126,13 +125,14 @@ class _FileConfig:
     :ivar loggers: by their qualified names; the root's is empty.
     """
 
-    def __init__(self, file: str, sections: Sections, variables: Mapping[str, str]) -> None:
+    def __init__(self, files: IniFiles, file: str, variables: Mapping[str, str]) -> None:
         self.findings: list[Finding] = []
         self.formatters: dict[str, logging.Formatter | None] = {}
         self.handlers: dict[str, _Handler] = {}
         self.loggers: dict[str, _Logger] = {}
+        self._files = files
         self._file = file
-        self._sections = sections
+        self._sections = sections = files[file].sections
         # Dicts without values; None where the list itself is wrong.
         self._listed: dict[str, dict[str, None] | None] = {}
         # As servers call it. The file's own [DEFAULT] wins, section by section.
@@ -170,8 +170,10 @@ class _FileConfig:
             for written in reversed([*self._sections.get(name, ())]):
                 if written.lower() == key:
                     level = "[DEFAULT]" if name == "DEFAULT" else "section"
-                    return place_in(Section(self._file, name), written)._replace(level=level)
-        return place_in(Section(self._file, section))
+                    return place_in(self._files, Section(self._file, name), written)._replace(
+                        level=level
+                    )
+        return place_in(self._files, Section(self._file, section))
 
     def raw(self, section: str, key: str) -> str | None:
         """Return a text as it stands, ``None`` if there is none."""
@@ -233,7 +235,7 @@ class _FileConfig:
                 first = spelled.setdefault(key.lower(), key)
                 if first != key:
                     message = f"fileConfig reads {first} and {key} as one key, twice; keep only one"
-                    place = place_in(Section(self._file, section), key)
+                    place = place_in(self._files, Section(self._file, section), key)
                     self.findings.append(
                         Finding("error", place, message, code="keys-differ-in-case")
                     )
@@ -629,12 +631,3 @@ def _is_json_object(text: str) -> bool:
 def _said(error: BaseException) -> str:
     """Return an exception in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
-
-
-def read_sections(file: str) -> dict[str, dict[str, str]]:
-    """Return the sections of a file that PasteDeploy can read, raw."""
-    parser = configparser.ConfigParser(default_section="", interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment, method-assign]
-    if Path(file).is_file():
-        parser.read(file)
-    return {name: dict(parser[name]) for name in parser.sections()}
