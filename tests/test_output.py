@@ -34,13 +34,13 @@ def printed(report: Report, width: int | None = None) -> str:
     return stream.getvalue()
 
 
-def run(*arguments: str, shell: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, streams: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own.
 
-    :param shell: what a shell does with its streams.
+    :param streams: what a shell does with its streams.
     """
     return subprocess.run(
-        ["sh", "-c", f'exec "$@" {shell}', "sh", *COMMAND, *arguments],
+        ["sh", "-c", f'exec "$@" {streams}', "sh", *COMMAND, *arguments],
         check=False,
         capture_output=True,
         text=True,
@@ -66,7 +66,7 @@ def test_a_report_fits_in_80_columns() -> None:
         use = egg:wsgi_mw_paste
         cors_allowed = https://app.example.com, https://admin.example.com
         CORS_MAX_AGE = 60
-        log_tokens = fingerprint
+        log_requests = false
         """,
         "a/folder/with/a/long/name/production.ini",
     )
@@ -75,7 +75,7 @@ def test_a_report_fits_in_80_columns() -> None:
     assert (
         text[start:end]
         == """\
-  web: wsgi_mw_paste (request_id, cors, errors)
+  web: wsgi_mw_paste (request_id, cors, errors),
     a/folder/with/a/long/name/production.ini:8 [filter:web]
     cors_allowed                    line 10  https://app.example.com,
                                              https://admin.example.com
@@ -87,18 +87,16 @@ def test_a_report_fits_in_80_columns() -> None:
     cors_max_age                    line 11  60
     cors_tolerate_insecure_origins  default  false
     cors_tolerate_public_suffixes   default  false
-    request_id_header               a/folder/with/a/long/name/production.ini:3
-        [DEFAULT]
-                                             X-Correlation-Id
+    request_id_header                        X-Correlation-Id
+        a/folder/with/a/long/name/production.ini:3 [DEFAULT]
 """
     )
     assert text.endswith(
         """
-  hello: application
-    a/folder/with/a/long/name/production.ini:14 [app:hello]
+  hello: application, a/folder/with/a/long/name/production.ini:14 [app:hello]
 
 Warnings
-  a/folder/with/a/long/name/production.ini:8 [filter:web]
+  a/folder/with/a/long/name/production.ini:8 [filter:web] (id-not-exposed)
     scripts cannot read X-Correlation-Id; add it to cors_expose_headers
 
 0 errors, 1 warning
@@ -115,12 +113,12 @@ def test_a_narrow_terminal_gets_each_value_below_its_option() -> None:
 What a request passes in test.ini
 
   egg:wsgi_mw_paste#cors: wsgi_mw_paste
-  (cors)
+  (cors),
     test.ini:2 [pipeline:main] pipeline
     cors_allowed
-        command line
         https://app.example.com
-""".replace("    cors_allowed\n        command line\n", "    cors_allowed\n        command line\n")
+        command line
+"""
     )
 
 
@@ -179,9 +177,7 @@ def test_an_explanation_fits_in_80_columns(capsys: pytest.CaptureFixture[str]) -
     headers = [f"--header=X-Header-{number}: 1" for number in range(9)]
     assert main(["explain", "test.ini", "--origin", "https://app.example.com", *headers]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if len(line) > 80 and " " in line.strip("> ")] == [
-        next(line for line in lines if "Access-Control-Request-Headers" in line)
-    ]
+    assert [line for line in lines if len(line) > 80 and " " in line.strip()] == []
     assert lines[-2:] == [
         "Refused, CORS is off: write cors_allowed = https://app.example.com (test.ini:2",
         "[pipeline:main] pipeline).",
@@ -236,11 +232,12 @@ def test_any_width_will_do(
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("arguments", ARGUMENTS)
+# Not of --help, whose output is argparse's.
+@pytest.mark.parametrize("arguments", ARGUMENTS[:-1])
 def test_a_full_disk_is_one_line_and_status_2(arguments: Sequence[str]) -> None:
     """What could not be written is not taken for a result."""
     write_ini(OK)
-    done = run(*arguments, shell=">/dev/full")
+    done = run(*arguments, streams=">/dev/full")
     assert (done.returncode, done.stderr) == (
         2,
         "wsgi-mw-paste: cannot write the output: No space left on device\n",
@@ -251,11 +248,11 @@ def test_a_full_disk_is_one_line_and_status_2(arguments: Sequence[str]) -> None:
 def test_without_stdout_the_status_says_it_all(arguments: Sequence[str]) -> None:
     """A stream that is closed from the start is meant to be closed."""
     write_ini(OK)
-    done = run(*arguments, shell=">&-")
+    done = run(*arguments, streams=">&-")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_without_stderr_the_status_says_it_all() -> None:
     """The same for mistakes."""
-    done = run("check", "nosuch.ini", shell="2>&-")
+    done = run("check", "nosuch.ini", streams="2>&-")
     assert (done.returncode, done.stdout) == (2, "")

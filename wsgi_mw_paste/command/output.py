@@ -103,7 +103,7 @@ def _write_node(out: Terminal, node: Node, indent: int) -> None:
     head = f"{node.name}: {what}"
     fits = indent + len(f"{head}, {place}") <= out.width
     out.write()
-    out.write(f"{head}, {place}" if fits else head, "bold", indent=indent)
+    out.write(f"{head}, {place}" if fits else f"{head},", "bold", indent=indent)
     if not fits:
         out.write(place, "bold", indent=indent + 2)
     _write_values(out, node, indent + 2)
@@ -120,19 +120,21 @@ def _write_values(out: Terminal, node: Node, indent: int) -> None:
     names = max((len(value.option) for value, _ in rows), default=0)
     places = max((len(place) for _, place in rows if len(place) <= _MAX_PLACE), default=0)
     column = names + 2 + places + 2
-    if out.width - indent - column < _MIN_VALUE:
-        column = 4
+    is_narrow = out.width - indent - column < _MIN_VALUE
     for value, place in rows:
         text = value.text or "(empty)"
         if len(text) > _OPTION_LIMIT:
             text = f"{text[:_OPTION_LIMIT]}... ({len(text)} characters)"
         colour = "dim" if value.place.level == "default" else ""
-        head = f"{value.option:{names}}  {place:{places}}"
-        if len(head) + 2 <= column:
-            out.write(f"{head}  {text}", colour, indent=indent, hang=column)
+        is_short = len(place) <= places and not is_narrow
+        if is_narrow:
+            out.write(value.option, colour, indent=indent)
+            out.write(text, colour, indent=indent + 4)
         else:
-            out.write(head, colour, indent=indent, hang=4)
-            out.write(text, colour, indent=indent + column)
+            head = f"{value.option:{names}}  {place if is_short else '':{places}}  "
+            out.write(head + text, colour, indent=indent, hang=column)
+        if not is_short:
+            out.write(place, colour, indent=indent + 4)
 
 
 def _shown_place(value: Value, node: Node) -> str:
