@@ -57,6 +57,21 @@ class Problem(NamedTuple):
         return f"{self.source} = {text!r}: {self.reason}"
 
 
+class Remark(NamedTuple):
+    """One thing that settings have to tell the operator, although they are valid.
+
+    :ivar level: a level of :mod:`logging`.
+    :ivar option: the option that it is about.
+    :ivar item: the value, or the item of the list; empty if it is about the whole option.
+    :ivar text: what to know, and what to write instead.
+    """
+
+    level: int
+    option: str
+    item: str
+    text: str
+
+
 class ConfigurationError(ValueError):
     """The configuration of a filter is wrong; the process should not start.
 

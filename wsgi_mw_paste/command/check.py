@@ -193,11 +193,10 @@ def _cors_findings(node: Node) -> Iterator[Finding]:
         else:
             message = "CORS is off: list origins in cors_allowed, or write cors_allowed = to agree"
             yield Finding("warning", node.place, message)
-    for severity, remark in settings.remarks:
-        option, _, text = remark.partition(": ")
-        if option in settings.given:  # all but that CORS is off
-            level = "warning" if severity >= logging.WARNING else "note"
-            yield Finding(level, node.place_of(option, text.split()[0]), text)
+    for remark in settings.remarks:
+        if remark.item:  # all but that CORS is off
+            level = "warning" if remark.level >= logging.WARNING else "note"
+            yield Finding(level, node.place_of(remark.option, remark.item), remark.text)
     if settings.cors_allow_credentials and any("*." in entry for entry in settings.cors_allowed):
         try:
             public_suffixes()

@@ -17,7 +17,7 @@ from webob import Request, Response
 from wsgi_mw_paste import factories
 from wsgi_mw_paste.command.findings import Place, Section, locate, place_in
 from wsgi_mw_paste.command.loader import DeploymentError, blaming, load_context
-from wsgi_mw_paste.cors import CORSMiddleware, CORSSettings
+from wsgi_mw_paste.cors import CORSSettings
 from wsgi_mw_paste.factories import FILTERS
 from wsgi_mw_paste.request_id import RequestIdSettings
 from wsgi_mw_paste.settings import ConfigurationError, options
@@ -103,11 +103,6 @@ class Node:
         """The options of request ids, ``None`` if it has none."""
         found = (e.settings for e in self.loaded if isinstance(e.settings, RequestIdSettings))
         return next(found, None)
-
-    @functools.cached_property
-    def judge(self) -> CORSMiddleware:
-        """Somebody to ask why a preflight is refused."""
-        return CORSMiddleware(STAND_IN, self.cors)
 
     def place_of(self, option: str, item: str = "") -> Place:
         """Return where the value of an option comes from."""
