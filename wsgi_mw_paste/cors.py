@@ -57,8 +57,7 @@ _CORS_RESPONSE_HEADERS: Final = frozenset(
         "access-control-expose-headers",
     }
 )
-#: Headers that are nobody's but the application's.
-_OTHERS: Final = foreign_spellings(_CORS_RESPONSE_HEADERS)
+_FOREIGN_SPELLINGS: Final = foreign_spellings(_CORS_RESPONSE_HEADERS)
 #: Fetch, "CORS protocol and HTTP caches": on every response unless the policy is ``*``. A line of
 #: its own is as good as a merged one, and costs nothing.
 _VARY: Final = ("Vary", "Origin")
@@ -394,27 +393,14 @@ class CORSMiddleware:
             allowed.append(("Access-Control-Expose-Headers", exposed))
         self._allowed = (*self._every, *allowed)
 
-    def __call__(  # noqa: C901 -- in parts, each of them costs every request some 6 %
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Classify the request as Fetch does, "HTTP requests", and answer or pass it on."""
         if self._off:
             return self._app(environ, start_response)
         origin = environ.get("HTTP_ORIGIN")
-        if origin is None and not self._any_origin:
-            # Not CORS, but caches must know that the next response could be another.
-            def vary(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
-                if exc_info is None:
-                    return start_response(status, [*headers, _VARY])
-                try:
-                    return start_response(status, [*headers, _VARY], exc_info)
-                finally:
-                    # A server that raises it again would leave a cycle: traceback, frame, exc_info.
-                    exc_info = None
-
-            return self._app(environ, vary)
         ours: Sequence[tuple[str, str]]
         if origin is None:
+            # Not CORS, but caches must know that the next response could be another.
             ours = self._every
         elif environ["REQUEST_METHOD"] == "OPTIONS" and environ.get(_REQUEST_METHOD) is not None:
             return self._preflights.answer(origin, environ, start_response)
@@ -427,11 +413,11 @@ class CORSMiddleware:
             # Never blocked: same-origin requests have an Origin, too, and may well be unlisted.
             ours = self._every
 
-        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
+        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
             # A new list: the application may use its own again for the next request.
             sent = [*headers]
             for name, _ in sent:
-                if name not in _OTHERS and name.lower() in _CORS_RESPONSE_HEADERS:
+                if name not in _FOREIGN_SPELLINGS and name.lower() in _CORS_RESPONSE_HEADERS:
                     sent = [h for h in sent if h[0].lower() not in _CORS_RESPONSE_HEADERS]
                     break
             sent += ours
@@ -440,7 +426,7 @@ class CORSMiddleware:
             try:
                 return start_response(status, sent, exc_info)
             finally:
-                exc_info = None  # as above
+                exc_info = None
 
         return self._app(environ, start)
 
