@@ -42,25 +42,66 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TOKENS = re.compile(r"[a-z0-9!#$%&'+.^_`|~-]+(?:,[a-z0-9!#$%&'+.^_`|~-]+)*").fullmatch
 _LABELS = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*").fullmatch
 _REQUEST_METHOD = "HTTP_ACCESS_CONTROL_REQUEST_METHOD"
+_LABEL = re.compile(r"[a-z0-9-]{1,63}").fullmatch
 _REFUSAL = b"CORS preflight refused, origin not listed (see cors_allowed)\n"
 _MAX_ORIGIN = 327
 _MAX_NAMES = 4096
 
 
+def _compile(
+    origins: Iterable[str],
+) -> tuple[dict[str, None], dict[str, Any], dict[str, Any]]:
+    """Return the exact origins, the names of patterns, and what stands around a star."""
+    exact: dict[str, None] = {}
+    tree: dict[str, Any] = {}
+    starred: dict[str, Any] = {}
+    for origin in origins:
+        scheme, _, host = origin.partition("://")
+        label, _, name = host.partition(".")
+        before, star, after = label.partition("*")
+        if not star:
+            exact[origin] = None
+            continue
+        node = tree.setdefault(scheme, {})
+        for each in reversed(name.split(".")):
+            node = node.setdefault(each, {})
+        if label != "*":
+            # What no label and no piece of one can be: a mark.
+            node["."] = {}
+            node = starred.setdefault(f"{scheme}://{name}", {})
+            for piece in [*before.split("-")[:-1], "-", *after.split("-")[:0:-1]]:
+                node = node.setdefault(piece, {})
+            node["-"] = len(before) + len(after) + 1
+    return exact, tree, starred
+
+
+def _is_preview(starred: dict[str, Any], scheme: str, host: str) -> bool:
+    """Say whether the first label of a host fits one of the patterns with a star inside it."""
+    label, _, name = host.partition(".")
+    node = starred.get(f"{scheme}://{name}")
+    if node is None or not _LABEL(label):
+        return False
+    pieces = label.split("-")
+    for piece in pieces:
+        further = node.get(piece)
+        if further is None:
+            break
+        node = further
+    node = node.get("-", {})
+    for piece in reversed(pieces):
+        further = node.get(piece)
+        if further is None:
+            break
+        node = further
+    shortest: int = node.get("-", 64)
+    return len(label) >= shortest
+
+
 def cors(  # noqa: C901 -- by hand: one closure for all of it
     app: WSGIApplication, origins: Iterable[str]
 ) -> WSGIApplication:
-    """Wrap *app* for exact origins and ``https://*.domain`` patterns, default options otherwise."""
-    exact: dict[str, None] = {}
-    tree: dict[str, Any] = {}
-    for origin in origins:
-        scheme, _, host = origin.partition("://")
-        if host.startswith("*."):
-            node = tree.setdefault(scheme, {})
-            for label in reversed(host[2:].split(".")):
-                node = node.setdefault(label, {})
-        else:
-            exact[origin] = None
+    """Wrap *app* for exact origins and patterns of both kinds, default options otherwise."""
+    exact, tree, starred = _compile(origins)
     longest = _MAX_ORIGIN if tree else max(map(len, exact))
     vary = (_VARY,)
     exposed = ("Access-Control-Expose-Headers", "X-Request-Id")
@@ -80,12 +121,14 @@ def cors(  # noqa: C901 -- by hand: one closure for all of it
     info = logging.INFO
 
     def is_below(origin: str) -> bool:
-        scheme, _, rest = origin.partition("://")
-        node = tree.get(scheme)
+        scheme, _, host = origin.partition("://")
+        node, rest = tree.get(scheme), host
         while node:
             rest, _, label = rest.rpartition(".")
             node = node.get(label)
-        return node is not None and _LABELS(rest) is not None
+        if node is not None and _LABELS(rest):
+            return True
+        return not rest and bool(starred) and _is_preview(starred, scheme, host)
 
     def preflight(
         origin: str, method: str, environ: WSGIEnvironment, start_response: StartResponse
