@@ -80,7 +80,7 @@ setup(
             "urllib3>=2",
         ],
         # The servers that `make test-all` drives besides; uWSGI is compiled.
-        "servers": ["cheroot>=10", "tornado>=6.4", "uWSGI>=2.0.28"],
+        "servers": ["cheroot>=10", "granian>=2", "tornado>=6.4", "uWSGI>=2.0.28"],
         # With all the others: what the gate and a release need.
         "lint": [
             "build>=1.2",
