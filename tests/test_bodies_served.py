@@ -129,12 +129,17 @@ def running(server: str) -> AbstractContextManager[Server]:
     return serving(*SERVERS[server], write_ini(INI))
 
 
-def recorded(server: Server) -> list[str]:
-    """Return the access records of a server that has ended, without the host and the duration."""
-    return re.findall(
-        r"(?m)^\w+ \[wsgi_mw_paste\.access\] \[\S+\] 127\.0\.0\.1:\d+ (.*) [0-9.]+ms$",
-        server.stderr,
-    )
+def recorded(server: Server, count: int = 1) -> list[str]:
+    """Wait for *count* access records; return all, without the host and the duration."""
+
+    def found() -> list[str]:
+        return re.findall(
+            r"(?m)^\w+ \[wsgi_mw_paste\.access\] \[\S+\] 127\.0\.0\.1:\d+ (.*) [0-9.]+ms$",
+            server.stderr,
+        )
+
+    server.wait_for(lambda: len(found()) >= count)
+    return found()
 
 
 PREFLIGHT = {"Access-Control-Request-Method": "PUT"}
@@ -167,10 +172,10 @@ def test_one_connection_serves_every_kind_of_answer(name: str) -> None:
             assert len(response.read()) == length
             # It is another one, or none, if the server has closed the first.
             assert connection.sock is opened
-    assert recorded(server) == [
-        f"{method} {path} HTTP/1.1 {status} {length}"
-        for method, path, _, status, length in EXCHANGES
-    ]
+        assert recorded(server, len(EXCHANGES)) == [
+            f"{method} {path} HTTP/1.1 {status} {length}"
+            for method, path, _, status, length in EXCHANGES
+        ]
 
 
 @pytest.mark.parametrize(
@@ -189,10 +194,11 @@ def test_waitress_finds_a_length_that_the_application_left_out(
     Path("content").write_bytes(CONTENT)
     with running("waitress") as server:
         answer = server.request("GET", path, {"Origin": ORIGIN})
+        records = recorded(server)
     assert answer.header("Content-Length") == str(len(body))
     assert answer.header("Transfer-Encoding") is None
     assert answer.body == body
-    assert recorded(server) == [f"GET {path} HTTP/1.1 200 {logged}"]
+    assert records == [f"GET {path} HTTP/1.1 200 {logged}"]
 
 
 @pytest.mark.parametrize("name", ["gunicorn-sync", "gunicorn-gthread"])
@@ -211,9 +217,10 @@ def test_gunicorn_hands_a_file_to_the_kernel(name: str) -> None:
             % (server.port, ORIGIN.encode())
         )
         head, _, body = client.makefile("rb").read().partition(b"\r\n\r\n")
+        records = recorded(server)
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"Transfer-Encoding: chunked" in head
     # Compared as chunks: a difference of two mebibytes is nothing to read.
     assert re.findall(rb"\r\n([0-9A-F]+)\r\n", b"\r\n" + body) == [b"100000", b"0"]
     assert body == b"100000\r\n" + CONTENT + b"\r\n0\r\n\r\n"
-    assert recorded(server) == ["GET /file HTTP/1.1 200 -"]
+    assert records == ["GET /file HTTP/1.1 200 -"]
