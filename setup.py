@@ -69,6 +69,7 @@ setup(
             "django>=5.2",
             "falcon>=4",
             "flask>=3",
+            "flask-sock>=0.7",
             "gevent>=24.10",
             "gunicorn>=23",
             "httpx>=0.28",

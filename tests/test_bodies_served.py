@@ -12,9 +12,12 @@ import socket
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from flask import Flask
+from flask_sock import Sock
+from simple_websocket import Client
 
 from tests.ini import ROOT, write_ini
 from tests.serving import serving
@@ -72,6 +75,7 @@ SERVERS = {
     "waitress": ["pserve"],
     "gunicorn-sync": ["gunicorn", "--bind=127.0.0.1:0", "--worker-class=sync", "--paste"],
     "gunicorn-gthread": ["gunicorn", "--bind=127.0.0.1:0", "--threads=4", "--paste"],
+    "gunicorn-gevent": ["gunicorn", "--bind=127.0.0.1:0", "--worker-class=gevent", "--paste"],
 }
 #: One mebibyte: of the blocks in which servers read files, the largest has 32 KiB.
 CONTENT = b"0123456789abcdef" * 2**16
@@ -86,6 +90,8 @@ def make_bodies(global_conf: dict[str, str], /) -> WSGIApplication:
         "/single": single,
         "/file": file,
         "/raises": raises,
+        "/finds-nothing": finds_nothing,
+        "/socket": make_socket(),
     }
     return lambda environ, start_response: bodies[environ["PATH_INFO"]](environ, start_response)
 
@@ -116,6 +122,22 @@ def file(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
 
 def raises(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     raise RuntimeError
+
+
+def finds_nothing(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    return next(filter(None, [[]]))
+
+
+def make_socket() -> WSGIApplication:
+    """Return an application that sends back what it receives, and ends when its client does."""
+    app = Flask("tests")
+
+    @Sock(app).route("/socket")  # type: ignore[untyped-decorator]
+    def echo(ws: Any) -> None:
+        ws.send(ws.receive())
+        ws.receive()
+
+    return app
 
 
 @pytest.fixture(autouse=True)
@@ -224,3 +246,27 @@ def test_gunicorn_hands_a_file_to_the_kernel(name: str) -> None:
     assert re.findall(rb"\r\n([0-9A-F]+)\r\n", b"\r\n" + body) == [b"100000", b"0"]
     assert body == b"100000\r\n" + CONTENT + b"\r\n0\r\n\r\n"
     assert records == ["GET /file HTTP/1.1 200 -"]
+
+
+@pytest.mark.parametrize("name", ["gunicorn-gthread", "gunicorn-gevent"])
+def test_a_websocket_ends_without_an_error(name: str) -> None:
+    """Flask-Sock raises ``StopIteration`` at its end, which tells gunicorn to leave the socket."""
+    with running(name) as server:
+        client = Client(f"ws://127.0.0.1:{server.port}/socket", headers={"Origin": ORIGIN})
+        client.send("hello")
+        received = client.receive()
+        client.close()
+        server.wait_for(lambda: "GET /socket HTTP/1.1" in server.stderr)
+    assert received == "hello"
+    assert "[wsgi_mw_paste.errors]" not in server.stderr
+    assert "Traceback" not in server.stderr
+
+
+@pytest.mark.parametrize("name", ["gunicorn-gthread", "gunicorn-gevent"])
+def test_any_other_stop_iteration_is_answered(name: str) -> None:
+    """Gunicorn would close the connection without a word."""
+    with running(name) as server:
+        answer = server.request("GET", "/finds-nothing", {"X-Request-Id": "abc-123"})
+    assert answer.code == 500
+    assert answer.body == b"Internal Server Error\n\nrequest id: abc-123\n"
+    assert "[abc-123] StopIteration escaped the application\nTraceback" in server.stderr
