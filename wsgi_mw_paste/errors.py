@@ -66,9 +66,9 @@ class ErrorsMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Call the application; answer in its place if it raises before anything is sent."""
-        # As the server made it. Applications change theirs, and an answer depends on it.
+        # As the server made it: applications change theirs, and our answer depends on it.
         request = environ.copy()
-        # Not by a constructor, which would take a tenth of the time that all of this takes.
+        # It has no constructor: calling one would take a tenth of the filter's time.
         response = _HeldResponse()
         response.server, response.state = start_response, _NONE
         body: Any = None
@@ -76,19 +76,19 @@ class ErrorsMiddleware:
             body = self._app(environ, response.start)
             kind = type(body)
             if kind is list or kind is tuple or is_file_wrapper(body, request):
-                passed: Iterable[bytes] = body
+                result: Iterable[bytes] = body
             else:
-                passed = _Body.with_first_chunk(body, self._logger)
+                result = _Body.with_first_chunk(body, self._logger)
             if response.state != _NONE:
                 response.release()
             elif _asks_for_websocket(request):
-                # The application has answered on the socket itself.
-                passed = body
+                # The application has used the socket itself.
+                result = body
             else:
                 raise AssertionError("the application did not call start_response")  # noqa: TRY301
         except Exception as error:
             if body is None and isinstance(error, StopIteration) and _asks_for_websocket(request):
-                # What tells gunicorn that the application is done with the socket.
+                # This tells gunicorn that the application has used the socket itself.
                 raise
             environ[ERROR_TYPE_KEY] = type(error).__name__
             try:
@@ -102,7 +102,7 @@ class ErrorsMiddleware:
             self._close(body)
             raise
         else:
-            return passed
+            return result
 
     def _close(self, body: object) -> None:
         """Close a body that no server will see."""
