@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from contextvars import ContextVar, copy_context
+from itertools import chain
 from os import urandom
 from typing import TYPE_CHECKING, Any
 
@@ -235,27 +236,82 @@ def request_id(app: WSGIApplication) -> WSGIApplication:
     return handle
 
 
-def errors(app: WSGIApplication) -> WSGIApplication:
-    """Wrap *app* so that an exception before the response is answered by a bare 500."""
+class _Chunks:
+    """A body whose first chunk is there; what it raises is logged."""
 
-    def handle(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        started = False
+    __slots__ = ("_close", "_next")
 
-        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
-            nonlocal started
-            started = True
-            if exc_info is None:
-                return start_response(status, headers)
-            return start_response(status, headers, exc_info)
+    def __init__(self, chunks: Iterator[bytes], close: Callable[[], object] | None) -> None:
+        self._next = chunks.__next__
+        self._close = close
 
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
         try:
-            return app(environ, start)
+            return self._next()
+        except StopIteration:
+            raise
         except Exception:
             logging.getLogger("floor").exception("escaped")
-            if started:
+            raise
+
+    def close(self) -> None:
+        if self._close is not None:
+            self._close()
+
+
+def _with_first_chunk(body: Any) -> _Chunks:
+    close = getattr(body, "close", None)
+    chunks = iter(body)
+    for chunk in chunks:
+        if chunk:
+            return _Chunks(chain((chunk,), chunks), close)
+    return _Chunks(iter(()), close)
+
+
+def errors(app: WSGIApplication) -> WSGIApplication:  # noqa: C901 -- as above
+    """Wrap *app*: hold its response until its first byte is there, answer a bare 500 before."""
+
+    def handle(  # noqa: C901 -- as above
+        environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        request = environ.copy()
+        held: tuple[str, Headers] | None = None
+        sent: Write | None = None
+
+        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
+            nonlocal held
+            if exc_info is None:
+                if held is not None:
+                    raise AssertionError
+            elif sent is not None:
+                return start_response(status, [*headers], exc_info)
+            held = status, [*headers]
+            return write
+
+        def write(data: bytes) -> object:
+            nonlocal sent
+            if sent is None and held is not None:
+                sent = start_response(*held)
+            return sent and sent(data)
+
+        try:
+            body: Any = app(environ, start)
+            kind = type(body)
+            if not (kind is list or kind is tuple or kind is request.get("wsgi.file_wrapper")):
+                body = _with_first_chunk(body)
+            if sent is None and held is not None:
+                sent = start_response(*held)
+        except Exception:
+            logging.getLogger("floor").exception("escaped")
+            if sent is not None:
                 raise
             start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
             return [b"Internal Server Error\n"]
+        else:
+            return body  # type: ignore[no-any-return]
 
     return handle
 
