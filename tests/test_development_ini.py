@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.ini import ROOT, load_file
+from tests.serving import serving
 from tests.wsgi import assert_headers, call, make_environ
 from wsgi_mw_paste import CORSSettings, RequestIdSettings
 from wsgi_mw_paste.settings import Settings, options
@@ -105,3 +106,12 @@ def test_it_answers(mark: str) -> None:
             "X-Request-Id": "abc-123",
         },
     )
+
+
+def test_another_port_can_be_chosen() -> None:
+    """``make serve PORT=…`` is the same on another port: its pages are allowed, it can call itself."""
+    with serving("pserve", "--server-name=port", INI, "PORT=0") as server:
+        origin = f"http://localhost:{server.port}"
+        answer = server.request("GET", "/json", {"Origin": origin})
+        assert answer.header("Access-Control-Allow-Origin") == origin
+        assert server.request("GET", "/call").code == 200
