@@ -1,4 +1,4 @@
-"""The Makefile: what it says, and what it would run. Nothing is installed here."""
+"""The Makefile: what it prints, and what it would run. These tests install nothing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def serve(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[s
 def write_python(version: str) -> str:
     """Write a Python that says it is another version; return its path."""
     path = Path(f"python{version}").absolute()
-    say = f"import sys; sys.version_info = ({version.replace('.', ', ')}, 0); sys.version = {version!r}"
+    number = version.replace(".", ", ")
+    say = f"import sys; sys.version_info, sys.version = ({number}, 0), {version!r}"
     path.write_text(
         f'#!/bin/sh\nshift\nexec {shlex.quote(sys.executable)} -c "{say}\n$1"\n', encoding="utf-8"
     )
@@ -51,7 +52,7 @@ def write_python(version: str) -> str:
 
 
 def test_make_alone_prints_every_target() -> None:
-    """``make`` lists each target with what it does, and runs none of them."""
+    """``make`` lists each target with what it does, and nothing else."""
     phony = " ".join(re.findall(r"(?m)^\.PHONY:(.*)", MAKEFILE.read_text(encoding="utf-8"))).split()
     assert len(phony) > 10
     done = make()
@@ -90,8 +91,8 @@ def test_a_busy_port_is_named_with_a_way_out() -> None:
         pytest.param("", "invalid literal for int", id="empty"),
     ],
 )
-def test_a_port_that_is_none_is_named(port: str, reason: str) -> None:
-    """A port that cannot be listened on gets the same line, with its own reason."""
+def test_what_is_not_a_port_is_named(port: str, reason: str) -> None:
+    """A port that does not exist gets the same line, with its own reason."""
     done = serve(f"PORT={port}")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
