@@ -244,9 +244,9 @@ def _as_json(node: Node) -> list[dict[str, Any]]:
     """Return what a request passes through, outermost first, with the options in effect."""
     return [
         {
-            "name": each.name,
-            "what": f"our filter {each.kind}" if each.kind else each.role,
-            "place": str(each.place),
+            "name": passed.name,
+            "what": f"our filter {passed.kind}" if passed.kind else passed.role,
+            "place": str(passed.place),
             "options": [
                 {
                     "option": value.option,
@@ -259,10 +259,10 @@ def _as_json(node: Node) -> list[dict[str, Any]]:
                     ),
                     "is_default": value.place.level == "default",
                 }
-                for value in each.values()
+                for value in passed.values()
             ],
         }
-        for each in dict.fromkeys(chain.from_iterable(node.routes()))
+        for passed in dict.fromkeys(chain.from_iterable(node.routes()))
     ]
 
 

@@ -205,7 +205,7 @@ function showTry(explained, steps) {
   const dropped = explained.left_out.join(", ");
   byId("sent").replaceChildren(
     code(`${explained.method} ${explained.url}`),
-    " The path ends differently each time, so that no cached response is used.",
+    ". The path ends differently each time, so that no cached response is used.",
     dropped ? ` Browsers do not let scripts set ${dropped}, so it was left out.` : "",
   );
   byId("steps").replaceChildren(...steps.map(showStep));
