@@ -5,8 +5,8 @@
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-# development.ini's, unless another is chosen.
-PORT ?= $(shell sed -n "s/^port = \([0-9]*\)$$/\1/p" development.ini)
+# Empty: development.ini's.
+PORT ?=
 ARGS ?=
 BIN := .venv/bin
 
@@ -24,9 +24,9 @@ help: ## print this list
 	@$(if $(INTERPRETER),,echo '$(TOO_OLD)' >&2; exit 1)
 
 serve: .venv/.serve ## serve the playground on http://localhost:6543; on another port: PORT=6544
-	$(eval REASON := $(WHY_NOT))
-	$(if $(REASON),$(error port $(PORT): $(REASON); choose another with make serve PORT=NUMBER))
-	$(BIN)/pserve --server-name port development.ini PORT=$(PORT)
+	$(if $(IS_DRY),,$(eval REASON := $(WHY_NOT)))
+	$(if $(REASON),$(error $(REASON); choose another port with make serve PORT=NUMBER))
+	$(BIN)/pserve $(if $(PORT),--server-name port development.ini PORT=$(PORT),development.ini)
 
 # The coverage gate is closed where everything is installed. Without a browser its tests are skipped,
 # and then none of their lines runs.
@@ -70,8 +70,11 @@ clean: ## remove everything that make has made
 
 # Why the port cannot be listened on; empty if it can.
 WHY_NOT = $(shell $(BIN)/python -c \
-    'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1])))' '$(PORT)' 2>&1 \
-    | sed -nE 's/\.?( .while.*)?$$//; s/^[A-Za-z]+Error: (\[.*\] )?//p')
+    'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1])))' $(SERVED) 2>&1 \
+    | sed -nE 's/\.?( .while.*)?$$//; s/^[A-Za-z]+Error: (\[.*\] )?/port $(SERVED): /p')
+SERVED = $(or $(PORT),$(shell sed -nE 's/^port = ([0-9]+)$$/\1/p' development.ini))
+# make --dry-run only prints the command, and does not need the port.
+IS_DRY = $(findstring n,$(firstword -$(MAKEFLAGS)))
 
 # Version and place of the interpreter, as part of a file name; empty if it is too old or missing.
 INTERPRETER := $(shell $(PYTHON) -c 'import re, sys; sys.version_info < (3, 10) and sys.exit(); \

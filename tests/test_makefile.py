@@ -79,7 +79,8 @@ def test_a_busy_port_is_named_with_a_way_out() -> None:
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.endswith(
-        f"port {port}: Address already in use; choose another with make serve PORT=NUMBER.  Stop."
+        f"port {port}: Address already in use; choose another port with make serve PORT=NUMBER."
+        "  Stop."
     )
 
 
@@ -88,7 +89,6 @@ def test_a_busy_port_is_named_with_a_way_out() -> None:
     [
         pytest.param("http", "invalid literal for int", id="word"),
         pytest.param("65536", "port must be 0-65535", id="too high"),
-        pytest.param("", "invalid literal for int", id="empty"),
     ],
 )
 def test_what_is_not_a_port_is_named(port: str, reason: str) -> None:
@@ -101,21 +101,29 @@ def test_what_is_not_a_port_is_named(port: str, reason: str) -> None:
     assert "make serve PORT=NUMBER" in line
 
 
+def test_the_default_port_is_the_one_in_the_file() -> None:
+    """Without ``PORT`` it is development.ini's port that is looked at first."""
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        shutil.copy(MAKEFILE, "Makefile")
+        Path("development.ini").write_text(f"[server:main]\nport = {port}\n", encoding="utf-8")
+        done = serve(folder=Path())
+    assert f"port {port}: Address already in use;" in done.stderr
+
+
 @pytest.mark.parametrize(
-    ("arguments", "port"),
+    ("arguments", "command"),
     [
-        pytest.param((), "7001", id="the file's"),
-        pytest.param(("PORT=7002",), "7002", id="chosen"),
+        pytest.param((), "pserve development.ini", id="default"),
+        pytest.param(
+            ("PORT=6544",), "pserve --server-name port development.ini PORT=6544", id="chosen"
+        ),
     ],
 )
-def test_the_port_is_passed_on(arguments: tuple[str, ...], port: str) -> None:
-    """``make serve`` listens where ``pserve development.ini`` does, or on the port it is given."""
-    shutil.copy(MAKEFILE, "Makefile")
-    Path("development.ini").write_text("[server:main]\nport = 7001\n", encoding="utf-8")
-    done = serve("-n", *arguments, folder=Path())
-    assert done.stdout == (
-        f"{Path(sys.executable).parent}/pserve --server-name port development.ini PORT={port}\n"
-    )
+def test_the_port_is_passed_on(arguments: tuple[str, ...], command: str) -> None:
+    """``make serve`` is ``pserve development.ini``; with ``PORT``, its ``[server:port]``."""
+    done = serve("--dry-run", *arguments)
+    assert done.stdout == f"{Path(sys.executable).parent}/{command}\n"
 
 
 @pytest.mark.parametrize("target", ["serve", "test", "lint", "bench"])
