@@ -13,13 +13,11 @@ import pytest
 
 from benchmarks import floor
 from benchmarks.scenarios import ALLOWED, REFUSED, TEN, Scenario, cors_options, scenarios
-from tests.wsgi import Answer, call, make_environ
+from tests.wsgi import PLAIN, Answer, answering, call, failing, make_environ
 from wsgi_mw_paste import factories
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication
 
 SCENARIOS = scenarios()
 
@@ -77,17 +75,15 @@ def test_what_is_measured_keeps_to_the_protocol(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("origin", [None, ALLOWED.decode(), REFUSED.decode()])
 def test_the_floor_removes_what_the_filter_removes(origin: str | None) -> None:
-    """CORS headers and ids of the application's own are replaced by both, in any case."""
-
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        headers = [
-            ("Content-Type", "text/plain"),
+    """Both replace the application's own CORS headers and ids, in any case."""
+    app = answering(
+        headers=[
+            *PLAIN,
             ("access-control-allow-origin", "*"),
             ("Access-Control-Expose-Headers", "*"),
             ("x-request-ID", "the-applications"),
         ]
-        start_response("200 OK", headers)
-        return [b"hello"]
+    )
 
     def answer(stack: WSGIApplication) -> Answer:
         headers = {"X-Request-Id": "abc-123"} | ({"Origin": origin} if origin else {})
@@ -98,14 +94,7 @@ def test_the_floor_removes_what_the_filter_removes(origin: str | None) -> None:
 
 
 def test_the_floor_answers_an_exception_with_500() -> None:
-    """It does so where the response has not begun, and raises where it has."""
-
-    def raises(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/late":
-            start_response("200 OK", [])
-        raise ValueError
-
-    app = floor.errors(raises)
-    assert call(app, make_environ(path="/early")).code == 500
-    with pytest.raises(ValueError):  # noqa: PT011 -- the application's
-        call(app, make_environ(path="/late"))
+    """It does so if the response has not started, and raises if it has."""
+    assert call(floor.errors(failing(ValueError("a")))).code == 500
+    with pytest.raises(ValueError, match="a"):
+        call(floor.errors(failing(ValueError("a"), after="start")))

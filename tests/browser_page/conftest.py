@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser_page.chromium import Browser, chromium
 from tests.browser_page.page import serving_copy
-from tests.conftest import VARIABLES
+from tests.conftest import clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Serve development.ini."""
     with ExitStack() as stack:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(tmp_path_factory.mktemp("pserve"))
-            for name in VARIABLES:
-                patch.delenv(name, raising=False)
+        with clean_environment(tmp_path_factory.mktemp("pserve")):
             running = stack.enter_context(serving_copy())
         yield running
 
