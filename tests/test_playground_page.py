@@ -309,7 +309,7 @@ def test_a_file_without_main_says_so(method: str, path: str) -> None:
     app = validator(loadapp(f"config:{ini}", name="other"))
     answer = ask(app, method, path)
     assert answer.status == "500 Internal Server Error"
-    assert answer.body.startswith(b"test.ini: No section 'main'")
+    assert answer.body.startswith(b"test.ini: no application is called main")
     assert ask(app, "GET", "/").code == 200
 
 

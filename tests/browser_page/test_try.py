@@ -280,6 +280,6 @@ def test_a_file_without_main_is_a_reason(browser: Browser) -> None:
     with serving_copy(("[pipeline:main]", "[pipeline:other]"), name="other") as server:
         open_page(browser, server)
         (status,) = text_of(browser, "#settings-status.problem")
-        assert status.startswith("The server says: copy.ini: No section 'main'")
+        assert status.startswith("The server says: copy.ini: no application is called main")
         send(browser, "GET")
         assert text_of(browser, "#try-status.problem") == [status]
