@@ -26,13 +26,11 @@ from tests.failing import (
     starts_late,
     writes,
 )
-from tests.wsgi import Answer, call, make_environ
+from tests.wsgi import Answer, answering, call, make_environ
 from wsgi_mw_paste import factories
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication
 
 SCENARIOS = scenarios()
 
@@ -91,17 +89,15 @@ def test_what_is_measured_keeps_to_the_protocol(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("origin", [None, ALLOWED.decode(), REFUSED.decode()])
 def test_the_floor_removes_what_the_filter_removes(origin: str | None) -> None:
-    """CORS headers and ids of the application's own are replaced by both, in any case."""
-
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        headers = [
-            ("Content-Type", "text/plain"),
+    """Both replace the application's own CORS headers and ids, in any case."""
+    app = answering(
+        headers=[
+            *PLAIN,
             ("access-control-allow-origin", "*"),
             ("Access-Control-Expose-Headers", "*"),
             ("x-request-ID", "the-applications"),
         ]
-        start_response("200 OK", headers)
-        return [b"hello"]
+    )
 
     def answer(stack: WSGIApplication) -> Answer:
         headers = {"X-Request-Id": "abc-123"} | ({"Origin": origin} if origin else {})

@@ -29,7 +29,7 @@ TEXT = {"Content-Type": "text/plain; charset=UTF-8"}
 JSON = {"Content-Type": "application/json"}
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 #: The line of development.ini that the environment is hidden by.
-SECTION_LINE = f"cors_allowed = {ALLOWED}"
+SECTION_LINE = "cors_allowed = http://localhost:*"
 
 
 def development_ini(old: str = "", new: str = "") -> Path:
