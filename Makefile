@@ -9,7 +9,7 @@ BIN := .venv/bin
 # The same encoding and the same order of sorting on every machine.
 export LC_ALL := C.UTF-8
 
-.PHONY: serve test lint types check test-all clean
+.PHONY: serve test lint types check docs test-all clean
 .PHONY: bench bench-quick bench-instructions bench-served
 # Two targets at once would install into one .venv at the same time.
 .NOTPARALLEL:
@@ -30,6 +30,10 @@ types: .venv/.lint
 	$(BIN)/mypy
 
 check: lint types test
+
+# The documentation, into docs/_build/index.html; a warning is an error.
+docs: .venv/.docs
+	$(BIN)/sphinx-build -n -T -W -q docs docs/_build
 
 # What takes longer: all interpreters and servers that this machine has, and the second engines.
 # On Debian, for all of it: apt-get install firefox-esr webkit2gtk-driver xvfb xauth apache2
@@ -55,14 +59,15 @@ bench-quick: .venv-bench/.bench
 
 clean:
 	rm -rf .venv .venv-bench .tox .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov
-	rm -rf build dist *.egg-info
+	rm -rf build dist docs/_build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.serve: EXTRAS := demo
-.venv/.test: EXTRAS := demo,json,origins,test
-.venv/.lint: EXTRAS := demo,json,origins,test,lint
-.venv/.all: EXTRAS := demo,json,origins,test,lint,servers
-.venv/.serve .venv/.test .venv/.lint .venv/.all: setup.py pyproject.toml | $(BIN)/pip
+.venv/.docs: EXTRAS := docs
+.venv/.test: EXTRAS := demo,docs,json,origins,test
+.venv/.lint: EXTRAS := demo,docs,json,origins,test,lint
+.venv/.all: EXTRAS := demo,docs,json,origins,test,lint,servers
+.venv/.serve .venv/.docs .venv/.test .venv/.lint .venv/.all: setup.py pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e ".[$(EXTRAS)]"
 	touch $@
 

@@ -1,11 +1,13 @@
 """All metadata of wsgi_mw_paste; pyproject.toml holds the build system and the tools' settings."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 with (Path(__file__).parent / "README.md").open(encoding="utf-8") as readme:
-    LONG_DESCRIPTION = readme.read()
+    # On an index page there is no file beside the text, so a link to one becomes words.
+    LONG_DESCRIPTION = re.sub(r"\[([^\]]+)\]\((?!\w+:|#)([^)]+)\)", r"\1 (\2)", readme.read())
 
 setup(
     name="wsgi_mw_paste",
@@ -61,7 +63,9 @@ setup(
         "json": ["python-json-logger>=4"],
         # Unicode host names, and the refusal of patterns over public suffixes.
         "origins": ["idna>=3.7", "publicsuffixlist>=1"],
-        # With the three above: what the tests need.
+        # The documentation site. Sphinx 8.1 is the last that runs on Python 3.10.
+        "docs": ["furo>=2024.8.6", "myst-parser>=4", "sphinx>=8.1"],
+        # With those above: what the tests need.
         "test": [
             "bottle>=0.13",
             "celery>=5.5",
@@ -72,12 +76,17 @@ setup(
             "gevent>=24.10",
             "gunicorn>=23",
             "httpx>=0.28",
+            "opentelemetry-instrumentation-wsgi>=0.50b0",
+            "opentelemetry-sdk>=1.29",
+            "prometheus_client>=0.21",
             "pytest>=8.4",
             "pytest-cov>=7",  # the first that leaves subprocesses to coverage
             "pytest-randomly>=3.16",
             "pytest-timeout>=2.3",
             "requests>=2.32",
+            "structlog>=24.4",
             "urllib3>=2",
+            "webtest>=3.0.2",
         ],
         # The servers that `make test-all` drives besides; uWSGI is compiled.
         "servers": ["cheroot>=10", "tornado>=6.4", "uWSGI>=2.0.28"],
