@@ -1,0 +1,127 @@
+"""Every command in README and docs/ is run, and prints what stands below it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+from contextlib import ExitStack
+from importlib.metadata import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.docs.pages import PAGES, Block, blocks_of, commands, completed, is_whole
+from tests.ini import ROOT
+from tests.serving import Server, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: The port that the pages use.
+PORT = "6543"
+
+
+class Terminal:
+    """The terminal of a reader who does what one page says, from top to bottom."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._server: Server | None = None
+        self._programs: dict[str, Callable[[str, str, int], None]] = {
+            "curl": self._curl,
+            "gunicorn": self._serve,
+            "make": self._make,
+            "pip": self._pip,
+            "pserve": self._serve,
+            "wsgi-mw-paste": self._run,
+        }
+
+    def read(self, block: Block) -> None:
+        """Do what a block says: write the file, run the commands, compare the log."""
+        if "file" in block.marks:
+            path = Path(block.marks["file"])
+            whole = block.language != "ini" or is_whole(block.text)
+            path.write_text(block.text if whole else completed(block.text), encoding="utf-8")
+        elif "log" in block.marks:
+            assert self._server is not None
+            log = varying_hidden(self._server.stderr + self._server.stdout).splitlines()
+            wanted = varying_hidden(block.text).splitlines()
+            assert [line for line in log if line in wanted] == wanted, "\n".join(log)
+        elif block.language == "console":
+            for command, shown in commands(block.text):
+                run = self._programs[command.split()[0]]
+                run(command, shown, int(block.marks.get("exit", "0")))
+
+    def _run(self, command: str, shown: str, status: int) -> None:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            env=os.environ
+            | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "80"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, done.stdout
+        output = done.stdout.replace(f"{Path.cwd()}{os.sep}", "/app/")
+        if shown:
+            # What comes before the last lines is a traceback of other people's code.
+            lines = varying_hidden(shown).rstrip().splitlines()
+            assert varying_hidden(output).rstrip().splitlines()[-len(lines) :] == lines
+
+    def _serve(self, command: str, shown: str, status: int) -> None:
+        if status:
+            self._run(command, shown, status)
+            return
+        program, *arguments = shlex.split(command)
+        [name] = [word for word in arguments if word.endswith(".ini")]
+        path = Path(name) if Path(name).exists() else ROOT / name
+        copy = Path(f"served-{path.name}")
+        copy.write_text(path.read_text(encoding="utf-8").replace(PORT, "0"), encoding="utf-8")
+        words = [str(copy) if word == name else word for word in arguments]
+        if program == "gunicorn":
+            words = ["--bind=127.0.0.1:0", *words]
+        self._server = self._stack.enter_context(serving(program, *words))
+
+    def _curl(self, command: str, shown: str, status: int) -> None:
+        assert self._server is not None, "no server runs"
+        command = re.sub(rf"http://(localhost|127\.0\.0\.1):{PORT}", self._server.url, command)
+        self._run(command.replace("curl", "curl -s", 1), shown, status)
+
+    def _make(self, command: str, shown: str, status: int) -> None:
+        subprocess.run([*command.split(), "--dry-run"], cwd=ROOT, capture_output=True, check=True)
+
+    def _pip(self, command: str, shown: str, status: int) -> None:
+        extras = metadata("wsgi_mw_paste").get_all("Provides-Extra")
+        assert extras is not None
+        asked = re.findall(r"\[([\w,]+)\]", command)
+        assert {extra for group in asked for extra in group.split(",")} <= {*extras}
+
+
+def varying_hidden(text: str) -> str:
+    """Return a text without what is another each time."""
+    text = re.sub(r"\b[0-9a-f]{32}\b", "ID", text.replace("\r\n", "\n"))
+    text = re.sub(r"\b[0-9]+\.[0-9]+ms\b", "0.0ms", text)
+    text = re.sub(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(,[0-9]{3})?", "TIME", text)
+    text = re.sub(r"\b(localhost|127\.0\.0\.1):[0-9]+\b", "HOST", text)
+    return re.sub(r"^Date: .*$", "Date: DATE", text, flags=re.MULTILINE)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    with contextlib.ExitStack() as stack:
+        yield Terminal(stack)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "```console" in page.read_text("utf-8")], ids=lambda p: p.stem
+)
+def test_the_commands_of_a_page_do_what_the_page_shows(page: Path, terminal: Terminal) -> None:
+    """From top to bottom, with the files that the page names, each prints what is shown."""
+    for block in blocks_of(page):
+        terminal.read(block)
