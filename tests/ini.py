@@ -12,7 +12,7 @@ from paste.deploy.loadwsgi import FILTER, loadcontext
 
 from tests.wsgi import hello
 from wsgi_mw_paste import ConfigurationError
-from wsgi_mw_paste.factories import read
+from wsgi_mw_paste.factories import FACTORIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ def read_section(path: Path, name: str, section: str = "", **global_conf: Any) -
     context = loadcontext(
         FILTER, f"config:{path}", name=section or name, global_conf=global_conf or None
     )
-    return read(name, context.global_conf, context.local_conf)
+    return FACTORIES[name].load(context.global_conf, context.local_conf)
 
 
 def lines_of(function: Callable[[], object]) -> list[str]:

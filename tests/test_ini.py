@@ -10,6 +10,7 @@ import pytest
 
 from tests.ini import lines_of, load_file, read_section, write_ini
 from wsgi_mw_paste import ConfigurationError, Problem
+from wsgi_mw_paste._ini import Source
 from wsgi_mw_paste.factories import cors
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ USE = "use = egg:wsgi_mw_paste#cors"
 def hidden(place: str, text: str = "1", key: str = "cors_max_age") -> str:
     """Return the line about a value that [DEFAULT] hides."""
     return (
-        f"{place} {key} = {text!r}: hidden by {key} in [DEFAULT], PasteDeploy drops it;"
-        f" write set {key} = … here, or take it out of [DEFAULT]"
+        f"{place} {key} = {text!r}: PasteDeploy ignores this value because [DEFAULT] also sets"
+        f" {key}; write set {key} = … here or remove it from [DEFAULT]"
     )
 
 
@@ -419,7 +420,7 @@ def test_what_default_does_not_hide_is_no_error(
     text: str, command_line: Mapping[str, str], level: str, age: int
 ) -> None:
     """The command line and ``set`` may win, and [DEFAULT] may be the only one to say a thing."""
-    [(settings, sources)] = read_section(write_ini(text), "cors", **command_line)
+    [(settings, sources, _)] = read_section(write_ini(text), "cors", **command_line)
     assert (settings.cors_max_age, sources["cors_max_age"].level) == (age, level)
 
 
@@ -541,7 +542,7 @@ def test_a_message_names_the_section_that_gets_a_global_value() -> None:
     [
         pytest.param(
             f"[filter:other]\n{USE}\ncors_max_age = x",
-            "[filter:cors] or {ini} [filter:other]",
+            "[filter:cors] or [filter:other]",
             id="the same value",
         ),
         pytest.param(
@@ -723,7 +724,7 @@ def test_a_file_that_is_no_file_loses_no_message(file: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         cors({"__file__": file}, cors_max_age="x")
     assert caught.value.problems == (
-        Problem("cors_max_age", "x", f"{file} cors_max_age", A_NUMBER),
+        Problem("cors_max_age", "x", Source("section", file, (), "cors_max_age"), A_NUMBER),
     )
 
 

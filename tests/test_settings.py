@@ -27,8 +27,10 @@ from wsgi_mw_paste import (
     RequestIdMiddleware,
     RequestIdSettings,
 )
-from wsgi_mw_paste.factories import FILTERS, cors, errors, main, request_id
-from wsgi_mw_paste.settings import Settings, load, option, options, reference, resolve
+from wsgi_mw_paste._ini import Source
+from wsgi_mw_paste._loading import load
+from wsgi_mw_paste.factories import FACTORIES, cors, errors, main, request_id
+from wsgi_mw_paste.settings import Settings, option, options, reference, resolve
 from wsgi_mw_paste.values import boolean, number, secret, words
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ def test_each_level_hides_the_next(
     Path(".env").write_text(f"CORS_MAX_AGE={LEVELS.index('.env')}\n", encoding="utf-8")
     command_line = {key: str(LEVELS.index("command line"))} if "command line" in levels else {}
 
-    [(settings, sources)] = read_section(ini, "cors", **command_line)
+    [(settings, sources, _)] = read_section(ini, "cors", **command_line)
 
     assert settings.cors_max_age == LEVELS.index(levels[0])
     assert list(sources) == ["cors_max_age"]
@@ -96,7 +98,7 @@ def test_each_level_hides_the_next(
 
 def test_an_option_that_nobody_sets_has_its_default_and_no_source() -> None:
     """Without any level the defaults of the declaration are in force."""
-    [(settings, sources)] = read_section(write_cors(), "cors")
+    [(settings, sources, _)] = read_section(write_cors(), "cors")
     assert settings == CORSSettings()
     assert settings.given == frozenset()
     assert sources == {}
@@ -132,9 +134,9 @@ def test_every_value_remembers_its_own_source(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_section_wins_over_a_global_value_of_the_same_name() -> None:
     """A factory that gets both, as from ``use = config:``, takes the section's."""
-    [(settings, sources)] = load([CORSSettings], {"cors_max_age": "1"}, {"cors_max_age": "2"})
-    assert (settings.cors_max_age, sources["cors_max_age"].level) == (2, "section")
-    [(settings, sources)] = load([CORSSettings], {"cors_max_age": "1"}, {})
+    [(settings, sources, _)] = load([CORSSettings], {"cors_max_age": "1"}, {"cors_max_age": "2"})
+    assert (settings.cors_max_age, sources["cors_max_age"].level) == (2, "local_conf")
+    [(settings, sources, _)] = load([CORSSettings], {"cors_max_age": "1"}, {})
     assert (settings.cors_max_age, sources["cors_max_age"].level) == (1, "global_conf")
 
 
@@ -145,7 +147,7 @@ def test_a_variable_is_not_looked_at_if_the_ini_sets_the_option(
     monkeypatch.setenv("LOG_REQUESTS", "broken")
     monkeypatch.setenv("LOG_TOKENS_KEY_FILE", "/missing")
     Path(".env").write_text("LOG_TOKENS=broken\nREQUEST_ID_HEADER=\n", encoding="utf-8")
-    [(settings, _)] = read_section(
+    [(settings, _, _)] = read_section(
         write_ini(
             f"""
             [DEFAULT]
@@ -213,42 +215,42 @@ def test_a_factory_called_without_a_file_names_its_arguments() -> None:
             "cors_max_age = 1\nCORS_MAX_AGE = 1",
             "",
             {},
-            "{ini} [filter:cors] cors_max_age: given again as {ini} [filter:cors] CORS_MAX_AGE",
+            "{ini} [filter:cors] cors_max_age: also set as {ini} [filter:cors] CORS_MAX_AGE",
             id="section",
         ),
         pytest.param(
             "CORS_MAX_AGE = 1",
             "cors_max_age = 2",
             {},
-            "{ini} [filter:cors] CORS_MAX_AGE: given again as {ini} [DEFAULT] cors_max_age",
+            "{ini} [filter:cors] CORS_MAX_AGE: also set as {ini} [DEFAULT] cors_max_age",
             id="section and [DEFAULT]",
         ),
         pytest.param(
             "cors_max_age = 1\nset CORS_MAX_AGE = 2",
             "",
             {},
-            "{ini} [filter:cors] cors_max_age: given again as {ini} [filter:cors] set CORS_MAX_AGE",
+            "{ini} [filter:cors] cors_max_age: also set as {ini} [filter:cors] set CORS_MAX_AGE",
             id="section and set",
         ),
         pytest.param(
             "cors_max_age = 1",
             "",
             {"CORS_MAX_AGE": "2"},
-            "{ini} [filter:cors] cors_max_age: given again as command line CORS_MAX_AGE",
+            "{ini} [filter:cors] cors_max_age: also set as command line CORS_MAX_AGE",
             id="section and command line",
         ),
         pytest.param(
             "",
             "cors_max_age = 1\nCORS_MAX_AGE = 1",
             {},
-            "{ini} [DEFAULT] cors_max_age: given again as {ini} [DEFAULT] CORS_MAX_AGE",
+            "{ini} [DEFAULT] cors_max_age: also set as {ini} [DEFAULT] CORS_MAX_AGE",
             id="[DEFAULT]",
         ),
         pytest.param(
             "",
             "cors_max_age = 1",
             {"CORS_MAX_AGE": "2"},
-            "{ini} [DEFAULT] cors_max_age: given again as command line CORS_MAX_AGE",
+            "{ini} [DEFAULT] cors_max_age: also set as command line CORS_MAX_AGE",
             id="[DEFAULT] and command line",
         ),
     ],
@@ -259,7 +261,7 @@ def test_two_spellings_of_one_option_are_an_error(
     """Which of the two was meant is anybody's guess, so one has to go."""
     ini = write_cors(section, default)
     lines = lines_of(lambda: read_section(ini, "cors", **command_line))
-    assert lines == [expected.format(ini=ini) + "; keep one"]
+    assert lines == [expected.format(ini=ini) + "; keep only one"]
 
 
 @pytest.mark.parametrize(
@@ -293,8 +295,8 @@ def test_three_spellings_are_all_named() -> None:
             " expected one case throughout; write cors_max_age or CORS_MAX_AGE"
         ),
         (
-            f"{ini} [filter:cors] CORS_MAX_AGE: given again as {ini} [filter:cors] Cors_Max_Age"
-            f" and as {ini} [DEFAULT] cors_max_age; keep one"
+            f"{ini} [filter:cors] CORS_MAX_AGE: also set as {ini} [filter:cors] Cors_Max_Age"
+            f" and as {ini} [DEFAULT] cors_max_age; keep only one"
         ),
     ]
 
@@ -321,26 +323,26 @@ CORS_OPTIONS = ", ".join(options(CORSSettings))
         pytest.param(
             cors,
             "log_tokens",
-            "an option of the filter request_id, not of cors; move it there",
+            "belongs to the filter request_id, not cors; move it to that section",
             id="of request_id",
         ),
         pytest.param(
             request_id,
             "CORS_ALLOWED",
-            "an option of the filter cors, not of request_id; move it there",
+            "belongs to the filter cors, not request_id; move it to that section",
             id="of cors",
         ),
         pytest.param(
             errors,
             "log_requests",
-            "an option of the filter request_id, not of errors; move it there",
+            "belongs to the filter request_id, not errors; move it to that section",
             id="in errors",
         ),
         pytest.param(
             request_id,
-            "log_tokens_key_file",
-            "unknown option; did you mean log_tokens_key?",
-            id="_FILE is for the environment",
+            "log_tokens_keyfile",
+            "unknown option; did you mean log_tokens_key_file?",
+            id="the file of a secret",
         ),
         pytest.param(cors, "_cors", f"unknown option; cors takes {CORS_OPTIONS}", id="_single"),
     ],
@@ -351,7 +353,7 @@ def test_an_unknown_option_is_an_error_that_leads_to_a_known_one(
     """The value is not repeated: it may be a secret under a misspelled name."""
     with pytest.raises(ConfigurationError) as caught:
         factory({}, **{key: SECRET})
-    assert caught.value.problems == (Problem(key, None, f"local_conf {key}", reason),)
+    assert caught.value.problems == (Problem(key, None, Source("local_conf", key=key), reason),)
 
 
 @pytest.mark.parametrize("factory", [main, cors, request_id, errors])
@@ -363,48 +365,50 @@ def test_what_loaders_add_is_no_unknown_option(factory: Callable[..., object]) -
 # Values.
 
 
-@pytest.mark.parametrize("place", ["section", "environment", ".env"])
-@pytest.mark.parametrize(
-    ("cls", "name", "reason"),
-    [
-        pytest.param(CORSSettings, "cors_allowed", None, id="cors_allowed"),
-        pytest.param(CORSSettings, "cors_allow_methods", None, id="cors_allow_methods"),
-        pytest.param(CORSSettings, "cors_expose_headers", None, id="cors_expose_headers"),
-        pytest.param(CORSSettings, "cors_allow_credentials", A_BOOLEAN, id="boolean"),
-        pytest.param(CORSSettings, "cors_max_age", A_NUMBER, id="number"),
-        pytest.param(RequestIdSettings, "request_id_header", A_HEADER, id="header"),
-        pytest.param(RequestIdSettings, "log_exclude_paths", None, id="log_exclude_paths"),
-        pytest.param(
-            RequestIdSettings, "log_tokens", "expected true, fingerprint or false", id="log_tokens"
-        ),
-        pytest.param(RequestIdSettings, "log_tokens_key", None, id="log_tokens_key"),
-    ],
-)
-def test_an_empty_value_is_a_value_for_lists_and_the_key_only(
-    *,
-    cls: type[Settings],
-    name: str,
-    reason: str | None,
-    place: str,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+OPTIONS_AND_EMPTY_TEXT = [
+    pytest.param(CORSSettings, "cors_allowed", None, id="cors_allowed"),
+    pytest.param(CORSSettings, "cors_allow_methods", None, id="cors_allow_methods"),
+    pytest.param(CORSSettings, "cors_expose_headers", None, id="cors_expose_headers"),
+    pytest.param(CORSSettings, "cors_allow_credentials", A_BOOLEAN, id="boolean"),
+    pytest.param(CORSSettings, "cors_max_age", A_NUMBER, id="number"),
+    pytest.param(RequestIdSettings, "request_id_header", A_HEADER, id="header"),
+    pytest.param(RequestIdSettings, "log_exclude_paths", None, id="log_exclude_paths"),
+    pytest.param(
+        RequestIdSettings, "log_tokens", "expected true, fingerprint or false", id="log_tokens"
+    ),
+    pytest.param(RequestIdSettings, "log_tokens_key", None, id="log_tokens_key"),
+]
+
+
+@pytest.mark.parametrize(("cls", "name", "reason"), OPTIONS_AND_EMPTY_TEXT)
+def test_an_empty_value_in_a_section_is_a_value_for_lists_and_the_key_only(
+    cls: type[Settings], name: str, reason: str | None
 ) -> None:
-    """An empty value counts as set, and hides what other levels say."""
-    source, local_conf = f"environment {name.upper()}", {}
-    if place == "environment":
-        monkeypatch.setenv(name.upper(), "")
-    else:
-        Path(".env").write_text(f"{name.upper()}=\n", encoding="utf-8")
-        source = f"{tmp_path}/.env {name.upper()}"
-    if place == "section":
-        local_conf = {name: ""}
-        source = f"local_conf {name}"
+    """It counts as set and hides what other levels say; for any other option it is an error."""
     if reason is None:
-        [(settings, sources)] = load([cls], {}, local_conf)
+        [(settings, sources, _)] = load([cls], {}, {name: ""})
         assert not getattr(settings, name)
-        assert {key: str(value) for key, value in sources.items()} == {name: source}
+        assert {key: str(value) for key, value in sources.items()} == {name: f"local_conf {name}"}
     else:
-        assert lines_of(lambda: load([cls], {}, local_conf)) == [f"{source} = '': {reason}"]
+        lines = lines_of(lambda: load([cls], {}, {name: ""}))
+        assert lines == [f"local_conf {name} = '': {reason}"]
+
+
+@pytest.mark.parametrize("text", ["", "  "], ids=["empty", "whitespace"])
+@pytest.mark.parametrize("level", ["environment", ".env"])
+@pytest.mark.parametrize(("cls", "name"), [each.values[:2] for each in OPTIONS_AND_EMPTY_TEXT])
+def test_an_empty_variable_is_a_value_for_lists_only(
+    cls: type[Settings], name: str, level: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Container tools produce ``NAME=`` for all that is undefined, so elsewhere it is not set."""
+    if level == "environment":
+        monkeypatch.setenv(name.upper(), text)
+    else:
+        Path(".env").write_text(f"{name.upper()}='{text}'\n", encoding="utf-8")
+    [(settings, sources, _)] = load([cls], {}, {})
+    declared = options(cls)[name]
+    assert getattr(settings, name) == (() if declared.is_list else declared.default)
+    assert [source.level for source in sources.values()] == ([level] if declared.is_list else [])
 
 
 @pytest.mark.parametrize(
@@ -449,13 +453,13 @@ def test_the_message_is_the_documented_one(monkeypatch: pytest.MonkeyPatch) -> N
         Problem(
             "cors_alowed",
             None,
-            f"{ini} [filter:cors] cors_alowed",
+            Source("section", str(ini), ("filter:cors",), "cors_alowed"),
             "unknown option; did you mean cors_allowed?",
         ),
         Problem(
             "cors_max_age",
             "5 minutes",
-            "environment CORS_MAX_AGE",
+            Source("environment", key="CORS_MAX_AGE"),
             "expected a number of seconds from 0 to 86400",
         ),
     )
@@ -491,9 +495,9 @@ def test_all_problems_are_reported_at_once(monkeypatch: pytest.MonkeyPatch, tmp_
             " expected one case throughout; write log_exclude_paths or LOG_EXCLUDE_PATHS"
         ),
         (
-            f"{ini} [filter:main] cors_allow_methods = 'PUT': hidden by cors_allow_methods in"
-            " [DEFAULT], PasteDeploy drops it; write set cors_allow_methods = … here, or take it"
-            " out of [DEFAULT]"
+            f"{ini} [filter:main] cors_allow_methods = 'PUT': PasteDeploy ignores this value"
+            " because [DEFAULT] also sets cors_allow_methods; write set cors_allow_methods = … here"
+            " or remove it from [DEFAULT]"
         ),
         f"{ini} [filter:main] cors_expose_headers = 'X:': expected a header name",
         (
@@ -541,7 +545,7 @@ def test_the_last_line_of_a_traceback_says_it_all() -> None:
 
 def test_a_configuration_error_survives_pickling() -> None:
     """A worker process can hand it to its parent."""
-    error = ConfigurationError([Problem("a", "b", "c", "d")])
+    error = ConfigurationError([Problem("a", "b", Source("environment", key="A"), "d")])
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 -- our own
     assert (type(again), again.problems, str(again)) == (
         ConfigurationError,
@@ -621,9 +625,6 @@ def test_the_repr_of_settings_masks_a_secret() -> None:
             id="absolute",
         ),
         pytest.param(
-            {"LOG_TOKENS_KEY_FILE": "empty"}, "", "", "environment LOG_TOKENS_KEY_FILE", id="empty"
-        ),
-        pytest.param(
             {"LOG_TOKENS_KEY": "k"}, "LOG_TOKENS_KEY_FILE=a", "k", "environment LOG_TOKENS_KEY",
             id="the process's value before .env's file",
         ),
@@ -638,8 +639,9 @@ def test_the_repr_of_settings_masks_a_secret() -> None:
             id="the process's file before .env's file",
         ),
         pytest.param(
-            {"LOG_TOKENS_KEY": ""}, "LOG_TOKENS_KEY_FILE=a", "", "environment LOG_TOKENS_KEY",
-            id="an empty value is a value",
+            {"LOG_TOKENS_KEY": ""}, "LOG_TOKENS_KEY_FILE=a", "secret of a",
+            "{here}/.env LOG_TOKENS_KEY_FILE",
+            id="an empty variable is not set",
         ),
     ],
 )  # fmt: skip
@@ -652,61 +654,125 @@ def test_a_secret_may_be_in_a_file(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """``NAME_FILE`` is a path, at both levels of the environment; white space is stripped."""
+    """``NAME_FILE`` is a path, at both levels of the environment; whitespace is stripped."""
     Path("a").write_text("\n secret of a\r\n\n", encoding="utf-8")
     Path("b").write_text("secret of b", encoding="utf-8")
-    Path("empty").touch()
     for name, value in environment.items():
         monkeypatch.setenv(name, value.format(here=tmp_path))
     Path(".env").write_text(dotenv, encoding="utf-8")
-    [(settings, sources)] = load([RequestIdSettings], {}, {})
+    [(settings, sources, _)] = load([RequestIdSettings], {}, {})
     assert settings.log_tokens_key == key
     assert str(sources["log_tokens_key"]) == source.format(here=tmp_path)
 
 
-@pytest.mark.parametrize("level", ["environment", ".env"])
+LEVELS_OF_A_FILE = ["section", "environment", ".env"]
+
+
+@pytest.mark.parametrize("level", LEVELS_OF_A_FILE)
 @pytest.mark.parametrize(
-    ("file", "text"),
+    ("file", "reason"),
     [
-        pytest.param("{here}/missing", "{here}/missing", id="missing"),
-        pytest.param("{here}/undecodable", "{here}/undecodable", id="undecodable"),
-        pytest.param("{here}", "{here}", id="directory"),
-        pytest.param("{here}/undecodable/x", "{here}/undecodable/x", id="below a file"),
-        pytest.param("missing", "***", id="relative: perhaps the secret itself"),
-        pytest.param("", "", id="empty"),
+        pytest.param("{here}/missing", "no such file in {here}", id="missing"),
+        pytest.param("{here}/a/b/missing", "no such file in {here}", id="folders missing"),
+        pytest.param("missing", "no such file in the working directory", id="relative"),
+        pytest.param("{here}/empty", "the file is empty in {here}", id="empty"),
+        pytest.param("{here}/blank", "the file is empty in {here}", id="whitespace"),
+        pytest.param("{here}/undecodable", "expected text in UTF-8 in {here}", id="undecodable"),
+        pytest.param("{here}", "expected a readable regular file in {here}", id="directory"),
+        pytest.param("{here}/empty/x", "no such file in {here}", id="below a file"),
+        pytest.param("{here}/fifo", "expected a readable regular file in {here}", id="FIFO"),
+        pytest.param("/dev/zero", "expected a readable regular file in /dev", id="endless"),
+        pytest.param(
+            "{here}/long", "expected a file with at most 65536 bytes in {here}", id="too long"
+        ),
+        pytest.param(
+            "{here}/" + "x" * 5000,
+            "expected a readable regular file in {here}",
+            id="too long a name",
+        ),
+        pytest.param("{here}/mem", "expected a readable regular file in {here}", id="unreadable"),
     ],
 )
 def test_a_file_of_a_secret_that_cannot_be_read_is_an_error(
-    file: str, text: str, level: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    file: str, reason: str, level: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The message names the variable, and the path if it looks like one."""
+    """The message names the variable and a folder, not what follows: it may be the secret."""
     Path("undecodable").write_bytes(b"\xff\xfe\xff")
-    source = "environment"
+    Path("empty").touch()
+    Path("blank").write_text(" \n", encoding="utf-8")
+    Path("long").write_text("x" * 65537, encoding="utf-8")
+    os.mkfifo("fifo")
+    unreadable(Path("mem"))
+    path, source, local_conf = file.format(here=tmp_path), "environment LOG_TOKENS_KEY_FILE", {}
     if level == "environment":
-        monkeypatch.setenv("LOG_TOKENS_KEY_FILE", file.format(here=tmp_path))
+        monkeypatch.setenv("LOG_TOKENS_KEY_FILE", path)
+    elif level == ".env":
+        Path(".env").write_text(f"LOG_TOKENS_KEY_FILE={path}", "utf-8")
+        source = f"{tmp_path}/.env LOG_TOKENS_KEY_FILE"
     else:
-        Path(".env").write_text(f"LOG_TOKENS_KEY_FILE={file.format(here=tmp_path)}", "utf-8")
-        source = f"{tmp_path}/.env"
-    assert lines_of(lambda: request_id({})) == [
-        f"{source} LOG_TOKENS_KEY_FILE = '{text.format(here=tmp_path)}': {A_FILE}"
+        local_conf = {"log_tokens_key_file": path}
+        source = "local_conf log_tokens_key_file"
+    assert lines_of(lambda: request_id({}, **local_conf)) == [
+        f"{source} = '***': {reason.format(here=tmp_path)}"
     ]
 
 
-@pytest.mark.parametrize("level", ["environment", ".env"])
+def test_a_file_of_a_secret_may_be_as_long_as_it_says() -> None:
+    """64 kB, symbolic links followed, as Kubernetes mounts secrets."""
+    Path("..data").mkdir()
+    Path("..data/key").write_text("x" * 65536, encoding="utf-8")
+    Path("key").symlink_to("..data/key")
+    [(settings, sources, _)] = load([RequestIdSettings], {}, {"LOG_TOKENS_KEY_FILE": "key"})
+    assert settings.log_tokens_key == "x" * 65536
+    assert sources == {"log_tokens_key": Source("local_conf", key="LOG_TOKENS_KEY_FILE")}
+
+
+def test_an_empty_path_in_a_section_is_an_error() -> None:
+    """There it was written on purpose; an empty variable is not set."""
+    assert lines_of(lambda: request_id({}, log_tokens_key_file="")) == [
+        "local_conf log_tokens_key_file: expected the path of a file"
+    ]
+
+
+def test_whitespace_around_a_secret_is_stripped_in_both_forms() -> None:
+    """A trailing newline in the file does not make another fingerprint of it."""
+    Path("key").write_text("\n a secret\n\n", encoding="utf-8")
+    [(by_file, _, _)] = load([RequestIdSettings], {}, {"log_tokens_key_file": "key"})
+    [(by_value, _, _)] = load([RequestIdSettings], {}, {"log_tokens_key": "a secret\n"})
+    assert by_file.log_tokens_key == by_value.log_tokens_key == "a secret"
+
+
+@pytest.mark.parametrize("level", [*LEVELS_OF_A_FILE, "global values"])
 def test_a_secret_and_its_file_on_one_level_are_an_error(
     level: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Which of the two was meant is anybody's guess, so one has to go."""
-    source = "environment"
+    """Which of the two was meant is not known, so one has to go."""
+    both = {"LOG_TOKENS_KEY": SECRET, "LOG_TOKENS_KEY_FILE": "/missing"}
+    source, global_conf, local_conf = level, {}, {}
     if level == "environment":
-        monkeypatch.setenv("LOG_TOKENS_KEY", SECRET)
-        monkeypatch.setenv("LOG_TOKENS_KEY_FILE", "/missing")
-    else:
-        Path(".env").write_text(f"LOG_TOKENS_KEY={SECRET}\nLOG_TOKENS_KEY_FILE=/missing", "utf-8")
+        for name, value in both.items():
+            monkeypatch.setenv(name, value)
+    elif level == ".env":
+        Path(".env").write_text("\n".join("=".join(item) for item in both.items()), "utf-8")
         source = f"{tmp_path}/.env"
-    assert lines_of(lambda: request_id({})) == [
-        f"{source} LOG_TOKENS_KEY_FILE: given again as {source} LOG_TOKENS_KEY; keep one"
+    elif level == "section":
+        local_conf, source = both, "local_conf"
+    else:
+        global_conf, source = both, "global_conf"
+    assert lines_of(lambda: request_id(global_conf, **local_conf)) == [
+        f"{source} LOG_TOKENS_KEY_FILE: also set as {source} LOG_TOKENS_KEY; keep only one"
     ]
+
+
+@pytest.mark.parametrize("name", ["log_tokens_key_file", "LOG_TOKENS_KEY_FILE"])
+def test_the_file_of_a_secret_hides_lower_levels(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a section it wins over the secret itself in the global values and the environment."""
+    Path("key").write_text("of the section", encoding="utf-8")
+    monkeypatch.setenv("LOG_TOKENS_KEY", "of the environment")
+    [(settings, _, _)] = load([RequestIdSettings], {"log_tokens_key": "global"}, {name: "key"})
+    assert settings.log_tokens_key == "of the section"
 
 
 def test_file_means_nothing_for_an_option_that_is_no_secret(
@@ -737,7 +803,6 @@ def unreadable(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        pytest.param(Path.mkdir, "path must be a filename, not a directory.", id="directory"),
         pytest.param(
             lambda path: path.write_bytes(b"CORS_MAX_AGE=\xff"),
             "'utf-8' codec can't decode byte 0xff in position 13: invalid start byte",
@@ -764,10 +829,13 @@ def test_a_dotenv_that_cannot_be_read_is_one_error(
         main({}, log_requests="maybe")
     assert caught.value.problems == (
         Problem(
-            ".env", None, f"{tmp_path}/.env", f"expected a readable text file in UTF-8 ({why})"
+            ".env",
+            None,
+            Source(".env", f"{tmp_path}/.env"),
+            f"expected a readable text file in UTF-8 ({why})",
         ),
-        Problem("cors_max_age", "soon", "environment CORS_MAX_AGE", A_NUMBER),
-        Problem("log_requests", "maybe", "local_conf log_requests", A_BOOLEAN),
+        Problem("cors_max_age", "soon", Source("environment", key="CORS_MAX_AGE"), A_NUMBER),
+        Problem("log_requests", "maybe", Source("local_conf", key="log_requests"), A_BOOLEAN),
     )
 
 
@@ -775,13 +843,62 @@ def test_a_line_of_dotenv_that_says_nothing_is_warned_of_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """python-dotenv skips it with a warning, one for a filter, and the other lines count."""
-    Path(".env").write_text("= x\nCORS_MAX_AGE=7\nCORS_ALLOWED\n", encoding="utf-8")
-    [(settings, sources)] = load([CORSSettings], {}, {})
+    Path(".env").write_text("= x\nCORS_MAX_AGE=7\nOTHER\n", encoding="utf-8")
+    [(settings, sources, _)] = load([CORSSettings], {}, {})
     assert settings.cors_max_age == 7
     assert list(sources) == ["cors_max_age"]
     assert [record.getMessage() for record in caplog.records] == [
         "python-dotenv could not parse statement starting at line 1"
     ]
+
+
+@pytest.mark.parametrize(
+    "line", ["REQUEST_ID_TRUST: false", "REQUEST_ID_TRUST", "export REQUEST_ID_TRUST"]
+)
+def test_a_line_of_dotenv_without_a_value_is_an_error_for_an_option_of_ours(
+    line: str, tmp_path: Path
+) -> None:
+    """python-dotenv would skip it, and the default would be in effect."""
+    Path(".env").write_text(f"\nOTHER\n{line}\n", encoding="utf-8")
+    assert lines_of(lambda: request_id({})) == [
+        f"{tmp_path}/.env REQUEST_ID_TRUST: expected REQUEST_ID_TRUST=VALUE in line 3"
+    ]
+
+
+@pytest.mark.parametrize(
+    "make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)], ids=["dir", "FIFO", "loop"]
+)
+def test_a_dotenv_that_is_no_regular_file_is_ignored(make: Callable[[Path], object]) -> None:
+    """A directory of that name is usually a virtual environment."""
+    make(Path(".env"))
+    [(_, sources, _)] = load([CORSSettings], {}, {})
+    assert sources == {}
+
+
+def test_a_working_directory_that_may_not_be_searched_has_no_dotenv(tmp_path: Path) -> None:
+    """As after ``sudo -u app pserve …`` in the closed home directory of another user."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / ".env").write_text("CORS_MAX_AGE=7\n", encoding="utf-8")
+    program = """
+        import os, sys
+        from wsgi_mw_paste import CORSSettings
+        import environs
+        os.chdir(sys.argv[1])
+        if os.getuid() == 0:
+            os.setuid(65534)
+        else:
+            os.chmod(".", 0)
+        print(CORSSettings.from_environment().cors_max_age)
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", dedent(program), str(closed)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert run.stdout == "600\n"
 
 
 def test_dotenv_is_read_in_the_working_directory_only(
@@ -793,7 +910,7 @@ def test_dotenv_is_read_in_the_working_directory_only(
         (place / ".env").write_text("CORS_MAX_AGE=7\n", encoding="utf-8")
     ini = write_ini("[filter:cors]\nuse = egg:wsgi_mw_paste#cors\n", "work/ini/test.ini")
     monkeypatch.chdir("work")
-    [(_, sources)] = read_section(ini, "cors")
+    [(_, sources, _)] = read_section(ini, "cors")
     assert sources == {}
 
 
@@ -804,7 +921,7 @@ def test_a_working_directory_that_is_gone_has_no_dotenv(
     Path("gone").mkdir()
     monkeypatch.chdir("gone")
     (tmp_path / "gone").rmdir()
-    [(_, sources)] = load([CORSSettings], {}, {})
+    [(_, sources, _)] = load([CORSSettings], {}, {})
     assert sources == {}
 
 
@@ -950,7 +1067,7 @@ def test_the_reference_is_a_table_of_the_declarations() -> None:
     ]
 
 
-@pytest.mark.parametrize("cls", FILTERS["main"].settings)
+@pytest.mark.parametrize("cls", FACTORIES["main"].settings)
 def test_every_default_parses_to_itself_and_fits_the_table(cls: type[Settings]) -> None:
     """The defaults pass their own parsers, also as the table shows them; no cell is torn."""
     for each in options(cls).values():
@@ -979,7 +1096,7 @@ def test_settings_from_python_report_their_problems_by_field() -> None:
     assert lines == [
         (
             "PumpSettings pump_sites = 'a, 1':"
-            " expected a list of words, separated by commas or white space"
+            " expected a list of words, separated by commas or whitespace"
         ),
         "PumpSettings pump_level = 'true': expected a number of litres from 0 to 9",
         f"PumpSettings pump_on = '1': {A_BOOLEAN}",
