@@ -16,14 +16,16 @@ version = release = installed("wsgi_mw_paste")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "generated"]
 exclude_patterns = ["_build"]
-suppress_warnings = ["docutils"] if False else []
 
 myst_heading_anchors = 4
 myst_enable_extensions = ["deflist"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
-autodoc_class_signature = "separated"
+autodoc_preserve_defaults = True
+# Of the standard library, whose documentation a build without a network cannot look into.
+nitpick_ignore_regex = [(r"py:\w+", r"(dataclasses|logging|str|string|contextvars)\b.*")]
+nitpick_ignore = [("py:meth", "setTarget")]
 
 html_theme = "furo"
 html_title = "wsgi_mw_paste"
