@@ -38,9 +38,10 @@ class _Generated(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Parse it here."""
         text = self.markdown(self.arguments[0] if self.arguments else "")
-        place = nodes.container()
+        # The class is for site.css.
+        place = nodes.container(classes=[self.name])
         self.state.nested_parse(StringList(text.splitlines(), self.name), 0, place)
-        return place.children
+        return [place]
 
 
 class Options(_Generated):

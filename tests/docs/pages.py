@@ -4,8 +4,10 @@ A comment above a block tells its test what a reader sees from the text around i
 
 - ``<!-- file: shop.ini -->``: the block is a whole file of this name; the page's commands use it.
 - ``<!-- check: unused-filter -->``: what ``check`` finds in it, by code; nothing if not said.
+- ``<!-- name: shop_api -->``: the application of that file to check; ``main`` if not said.
 - ``<!-- exit: 1 -->``: the exit status of a command; 0 if not said.
-- ``<!-- shown: as ... -->``: the test that compares the block with reality.
+- ``<!-- log: … -->``: these lines are in the log of the server that the page starts, in this order.
+- ``<!-- before: … -->``: these lines are in the log of the application without any filter.
 """
 
 from __future__ import annotations
@@ -13,13 +15,13 @@ from __future__ import annotations
 import configparser
 import io
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.ini import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 #: Every page that a test runs.
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -146,7 +148,17 @@ def sections(text: str) -> configparser.RawConfigParser:
 
 def is_whole(text: str) -> bool:
     """Say whether an INI block is a file that PasteDeploy loads as it stands."""
-    return any(name.endswith(":main") and "server" not in name for name in sections(text))
+    names = sections(text).sections()
+    return "server:main" in names or any(name.startswith("composite:") for name in names)
+
+
+def write_files(page: str) -> None:
+    """Write every file that the pages name into the working directory, those of *page* last."""
+    for each in sorted(BLOCKS, key=lambda each: each.page == page):
+        if "file" in each.marks:
+            whole = each.language != "ini" or is_whole(each.text)
+            text = each.text if whole else completed(each.text)
+            Path(each.marks["file"]).write_text(text, encoding="utf-8")
 
 
 def completed(text: str) -> str:
