@@ -9,7 +9,7 @@ BIN := .venv/bin
 # The same encoding and the same order of sorting on every machine.
 export LC_ALL := C.UTF-8
 
-.PHONY: serve test lint types check docs test-all clean
+.PHONY: serve test lint types check docs dist test-all clean
 .PHONY: bench bench-quick bench-instructions bench-served
 # Two targets at once would install into one .venv at the same time.
 .NOTPARALLEL:
@@ -25,6 +25,7 @@ test: .venv/.test
 lint: .venv/.lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/zizmor --offline --quiet --persona=pedantic .github
 
 types: .venv/.lint
 	$(BIN)/mypy
@@ -34,6 +35,16 @@ check: lint types test
 # The documentation, into docs/_build/index.html; a warning is an error.
 docs: .venv/.docs
 	$(BIN)/sphinx-build -n -T -W -q docs docs/_build
+
+# What is released, into dist. Built twice, to see that a commit always gives the same files.
+dist: export SOURCE_DATE_EPOCH = $(shell git log -1 --pretty=%ct)
+dist: .venv/.lint
+	rm -rf dist build/again
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m build --outdir build/again .
+	diff -r dist build/again
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
 
 # What takes longer: all interpreters and servers that this machine has, and the second engines.
 # On Debian, for all of it: apt-get install firefox-esr webkit2gtk-driver xvfb xauth apache2

@@ -1,13 +1,43 @@
 """All metadata of wsgi_mw_paste; pyproject.toml holds the build system and the tools' settings."""
 
+import gzip
+import os
 import re
+import tarfile
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.sdist import sdist
 
 with (Path(__file__).parent / "README.md").open(encoding="utf-8") as readme:
     # On an index page there is no file beside the text, so a link to one becomes words.
     LONG_DESCRIPTION = re.sub(r"\[([^\]]+)\]\((?!\w+:|#)([^)]+)\)", r"\1 (\2)", readme.read())
+
+
+
+class ReproducibleSdist(sdist):
+    """An sdist that has the same bytes each time: setuptools keeps times and owners of files.
+
+    The wheel needs no help: it honours SOURCE_DATE_EPOCH as it is.
+    """
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):  # noqa: A002, PLR0913, ANN001, ANN201 -- as in setuptools
+        """Write the archive; its time is SOURCE_DATE_EPOCH, which ``make dist`` sets."""
+        when = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
+
+        def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+            mode = 0o755 if member.mode & 0o100 else 0o644
+            return member.replace(mtime=when, mode=mode, uid=0, gid=0, uname="", gname="")
+
+        path = f"{base_name}.tar.gz"
+        with (
+            open(path, "wb") as file,  # noqa: PTH123 -- as above
+            gzip.GzipFile("", "wb", fileobj=file, mtime=when) as compressed,
+            tarfile.open(fileobj=compressed, mode="w") as archive,
+        ):
+            archive.add(base_dir, filter=plain)
+        return path
+
 
 setup(
     name="wsgi_mw_paste",
@@ -21,6 +51,7 @@ setup(
     author="The wsgi_mw_paste developers",
     # The licence is an SPDX expression, so there is no licence classifier beside it (PEP 639).
     license_expression="MIT",
+    cmdclass={"sdist": ReproducibleSdist},
     keywords="wsgi middleware cors request-id correlation-id logging paste pastedeploy pyramid",
     classifiers=[
         "Development Status :: 4 - Beta",
@@ -99,6 +130,7 @@ setup(
             "tox>=4.23",
             "twine>=6.1",  # the first that knows License-Expression
             "types-WebOb>=1.8",
+            "zizmor>=1.20",
         ],
     },
     entry_points={
