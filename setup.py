@@ -26,8 +26,10 @@ class ReproducibleSdist(sdist):
         when = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
 
         def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-            mode = 0o755 if member.mode & 0o100 else 0o644
-            return member.replace(mtime=when, mode=mode, uid=0, gid=0, uname="", gname="")
+            member.mtime, member.mode = when, 0o755 if member.mode & 0o100 else 0o644
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            return member
 
         path = f"{base_name}.tar.gz"
         with (
