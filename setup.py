@@ -14,14 +14,15 @@ with (Path(__file__).parent / "README.md").open(encoding="utf-8") as readme:
     LONG_DESCRIPTION = re.sub(r"\[([^\]]+)\]\((?!\w+:|#)([^)]+)\)", r"\1 (\2)", readme.read())
 
 
-
 class ReproducibleSdist(sdist):
     """An sdist that has the same bytes each time: setuptools keeps times and owners of files.
 
     The wheel needs no help: it honours SOURCE_DATE_EPOCH as it is.
     """
 
-    def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):  # noqa: A002, PLR0913, ANN001, ANN201 -- as in setuptools
+    def make_archive(
+        self, base_name: str, _format: str, *, base_dir: str, **_others: object
+    ) -> str:
         """Write the archive; its time is SOURCE_DATE_EPOCH, which ``make dist`` sets."""
         when = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
 
@@ -33,7 +34,7 @@ class ReproducibleSdist(sdist):
 
         path = f"{base_name}.tar.gz"
         with (
-            open(path, "wb") as file,  # noqa: PTH123 -- as above
+            Path(path).open("wb") as file,
             gzip.GzipFile("", "wb", fileobj=file, mtime=when) as compressed,
             tarfile.open(fileobj=compressed, mode="w") as archive,
         ):

@@ -120,7 +120,8 @@ def blocks_of(path: Path) -> list[Block]:
 
 def _heading(text: str) -> str:
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
-    return re.findall(r"^#+ (.*)$", prose, re.MULTILINE)[-1]
+    heading: str = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)[-1]
+    return heading
 
 
 #: All blocks of all pages.

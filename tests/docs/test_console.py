@@ -125,7 +125,9 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if "```console" in page.read_text("utf-8")], ids=lambda p: p.stem
+    "page",
+    [page for page in PAGES if "```console" in page.read_text("utf-8")],
+    ids=lambda p: p.stem,
 )
 def test_the_commands_of_a_page_do_what_the_page_shows(page: Path, terminal: Terminal) -> None:
     """From top to bottom, with the files that the page names, each prints what is shown."""
@@ -148,7 +150,9 @@ def test_the_log_before_is_that_of_the_application_alone() -> None:
     shown = "format = %(levelname)-5.5s [%(name)s] %(message)s\n"
     path = Path("bare.ini")
     path.write_text(
-        text.replace("[formatter_generic]\n", f"[formatter_generic]\n{shown}").replace("WARN", "INFO"),
+        text.replace("[formatter_generic]\n", f"[formatter_generic]\n{shown}").replace(
+            "WARN", "INFO"
+        ),
         encoding="utf-8",
     )
     with serving("pserve", path) as server:

@@ -1,4 +1,4 @@
-"""Every INI block of README and docs/ is what ``check`` calls clean, or what the page says of it."""
+"""``check`` finds nothing in the INI blocks of README and docs/, or what the page says of it."""
 
 from __future__ import annotations
 
