@@ -1,6 +1,6 @@
 """Every Python block of README and docs/ is run, and does what the page says of it.
 
-Those of docs/propagation.md have tests of their own, in tests/test_recipes.py.
+Those of docs/propagation.md have tests of their own, in test_recipes.py.
 """
 
 from __future__ import annotations
@@ -339,7 +339,7 @@ def test_the_tests_that_a_page_shows_pass(page: str, tmp_path: Path) -> None:
 
 
 def test_no_block_is_left_out() -> None:
-    """Every Python block of every page is run by a test, here or in tests/test_recipes.py."""
+    """Every Python block of every page is run by a test, here or in test_recipes.py."""
     blocks_with_tests = {
         *(("docs/propagation.md", each.heading) for each in blocks("python")),
         ("README.md", "Without an INI file"),
