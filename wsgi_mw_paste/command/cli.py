@@ -98,6 +98,11 @@ def _parser() -> argparse.ArgumentParser:
     command = add("check", "list what is in force and what is wrong with an INI file", _CHECK)
     _add_file(command)
     command.add_argument("--strict", action="store_true", help="fail on warnings, too")
+    command.add_argument(
+        "--missing-ok",
+        action="store_true",
+        help="code that is not installed here is a note, not an error",
+    )
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=_check)
 
@@ -118,6 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--path", default="/", help="the path (default: /)")
     command.add_argument(
+        "--route", metavar="KEY", help="which of a composite's pipelines to take, by its key"
+    )
+    command.add_argument(
         "--app", action="store_true", help="ask the application itself, not a stand-in"
     )
     command.set_defaults(run=_explain)
@@ -129,16 +137,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_file(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="INI", help="the file")
+    command.add_argument("file", metavar="INI", help="the file: x.ini, x.ini#NAME or config:x.ini")
     command.add_argument(
         "variables", metavar="NAME=VALUE", nargs="*", help="a variable, as for pserve"
     )
-    command.add_argument("--name", default="main", help="the application (default: main)")
+    command.add_argument("--name", help="the application (default: main)")
+
+
+def _target(given: argparse.Namespace) -> tuple[str, str]:
+    """Return the path of the file and the name of the application."""
+    path, _, name = given.file.removeprefix("config:").partition("#")
+    return path, given.name or name or "main"
 
 
 def _check(given: argparse.Namespace) -> int:
     with _quiet():
-        report = check(given.file, given.name, given.variables)
+        report = check(*_target(given), given.variables, missing_ok=given.missing_ok)
     if given.json:
         sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n")
     elif report.node is None:
@@ -159,7 +173,11 @@ def _explain(given: argparse.Namespace) -> int:
     except ValueError as error:
         return _fail(error)
     fetch = replace(fetch, credentials=given.credentials, listener=given.upload_listener)
-    node = read(given.file, given.name, given.variables)
+    node = read(*_target(given), given.variables)
+    if choices := node.choices:
+        if given.route not in choices:
+            return _fail(f"expected --route with one of {', '.join(choices)}")
+        node = node.by(given.route)
     nodes = dict.fromkeys(chain.from_iterable(node.routes()))
     if problems := list(chain.from_iterable(map(configuration_problems, nodes))):
         return _fail(*problems)
