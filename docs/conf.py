@@ -34,5 +34,3 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
-pygments_style = "default"
-pygments_dark_style = "github-dark"

@@ -16,6 +16,7 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from wsgi_mw_paste.command import cli
+from wsgi_mw_paste.command.findings import CODES
 from wsgi_mw_paste.factories import FACTORIES
 from wsgi_mw_paste.settings import reference
 
@@ -70,6 +71,15 @@ class CommandHelp(_Generated):
         return f"```text\n{parser.format_help().rstrip()}\n```"
 
 
+class Findings(_Generated):
+    """The codes of what ``check`` finds, as a table: ``{findings}``."""
+
+    def markdown(self, argument: str) -> str:
+        """Return the table."""
+        rows = [f"| `{code}` | {meaning} |" for code, meaning in CODES.items()]
+        return "\n".join(["| code | what it says |", "| --- | --- |", *rows])
+
+
 class Results(_Generated):
     """A table of ``benchmarks/RESULTS.md``, by its heading: ``{results} Goals``."""
 
@@ -86,5 +96,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Add the directives."""
     app.add_directive("options", Options)
     app.add_directive("command-help", CommandHelp)
+    app.add_directive("findings", Findings)
     app.add_directive("results", Results)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
