@@ -69,7 +69,7 @@ def test_filter_with_in_a_pipeline_fails_at_the_request() -> None:
 
     with pytest.raises(TypeError):
         call(app)
-    assert [finding.code for finding in check(path).findings] == ["not-deployable"]
+    assert "not-deployable" in [finding.code for finding in check(path).findings]
 
 
 @pytest.mark.parametrize(
