@@ -120,7 +120,7 @@ setup(
             "requests>=2.32",
             "structlog>=24.4",
             "urllib3>=2",
-            "webtest>=3.0.2",
+            "webtest>=3.0.3",
         ],
         # The servers that `make test-all` drives besides; uWSGI is compiled.
         "servers": ["cheroot>=10", "tornado>=6.4", "uWSGI>=2.0.28"],
