@@ -367,6 +367,7 @@ def test_json_has_the_pipeline_and_the_findings() -> None:
                 "message": "Bearer tokens are logged verbatim, by default; write log_tokens ="
                 " fingerprint or false, or true to agree",
                 "value": None,
+                "code": "",
             }
         ],
     }
