@@ -1,16 +1,28 @@
-"""What docs/pipelines.md says of PasteDeploy and Pyramid is so."""
+"""What the pages say of records, answers, PasteDeploy and Pyramid is so."""
 
 from __future__ import annotations
 
+import json
+import logging
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from paste.deploy import loadapp
 from pyramid.paster import get_app, get_appsettings
+from pythonjsonlogger.json import JsonFormatter
 
-from tests.docs.pages import completed, write_files
-from tests.wsgi import call, make_environ
+from tests.docs.pages import block, completed, write_files
+from tests.ini import ROOT
+from tests.wsgi import call, hello, make_environ
+from wsgi_mw_paste import ErrorsMiddleware, RequestIdMiddleware, RequestIdSettings
 from wsgi_mw_paste.command.check import check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 #: The application's own options, in the two forms.
 PIPELINE = "[app:myapp]\nuse = egg:myapp\nsqlalchemy.url = sqlite://\n"
@@ -85,3 +97,52 @@ def test_one_file_for_each_deployment(name: str, allowed: str | None) -> None:
     )
 
     assert answer.header("Access-Control-Allow-Origin") == allowed
+
+
+def test_the_access_record_has_the_fields_of_the_page(caplog: pytest.LogCaptureFixture) -> None:
+    """The table names each field once, the JSON block has them all, and the line is the message."""
+    caplog.set_level(logging.INFO)
+    text = (ROOT / "docs" / "access-record.md").read_text(encoding="utf-8")
+    shown = json.loads(block("docs/access-record.md", "The access record", "json").text)
+    line = block("docs/access-record.md", "The access record", "text").text
+    app = RequestIdMiddleware(hello, RequestIdSettings(log_tokens="fingerprint"))
+
+    call(app)
+
+    [record] = caplog.records
+    written = json.loads(
+        JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s").format(record)
+    )
+    assert written.keys() == shown.keys()
+    fields = text.partition("## Fields")[2].partition("**Level.**")[0]
+    assert {*re.findall(r"^\| `(\w+)` \|", fields, re.MULTILINE)} == {
+        *shown.keys() - {"asctime", "levelname", "name", "message"}
+    }
+    assert shown["message"] in line
+    assert shape(record.getMessage()) == shape(shown["message"])
+
+
+def shape(message: str) -> str:
+    """Return a message without what depends on the request."""
+    return re.sub(r"[^ .]+", "x", message.replace("127.0.0.1", "localhost"))
+
+
+@pytest.mark.parametrize(
+    ("language", "accept"), [("text", "text/html"), ("json", "application/json")]
+)
+def test_the_answer_to_an_exception_is_that_of_the_page(language: str, accept: str) -> None:
+    """As text, and as JSON to clients that like it better."""
+
+    def bug(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        raise LookupError
+
+    app = RequestIdMiddleware(ErrorsMiddleware(bug), RequestIdSettings(log_requests=False))
+    headers = {"Accept": accept, "X-Request-Id": "4bf92f3577b34da6a3ce929d0e0e4736"}
+
+    body = call(app, make_environ(headers=headers)).body.decode()
+
+    shown = block("docs/errors.md", "What the client gets", language).text
+    if language == "json":
+        assert json.loads(body) == json.loads(shown)
+    else:
+        assert body == shown
