@@ -25,7 +25,7 @@ from waitress.wasyncore import close_all
 from tests.wsgi import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from _typeshed.wsgi import WSGIApplication
 
@@ -54,6 +54,13 @@ class Server(NamedTuple):
     @property
     def stderr(self) -> str:
         return self.stderr_path.read_text(encoding="utf-8")
+
+    def wait_for(self, written: Callable[[], bool]) -> None:
+        """Wait for what a server writes after the client has the whole answer, as for a file."""
+        deadline = time.monotonic() + _PATIENCE
+        while not written():
+            assert time.monotonic() < deadline, f"it has not been written:\n{self.stderr}"
+            time.sleep(0.02)
 
     def request(
         self,

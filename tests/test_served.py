@@ -245,6 +245,13 @@ def test_a_server_that_does_not_start_fails_its_test() -> None:
         serving("pserve", path).__enter__()
 
 
+def test_what_is_written_late_is_waited_for(server: Server) -> None:
+    """The helper for servers looks again until it is there."""
+    looks = iter([False, False, True])
+    server.wait_for(lambda: next(looks))
+    assert list(looks) == []
+
+
 @pytest.mark.parametrize(
     ("ci", "outcome"),
     [
