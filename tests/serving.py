@@ -38,6 +38,7 @@ _LISTENING = re.compile(r"(?:Serving on|Listening at:) http://127\.0\.0\.1:(\d+)
 class Server(NamedTuple):
     """A server process. Its output can be read after its end, too."""
 
+    pid: int
     port: int
     stdout_path: Path
     stderr_path: Path
@@ -164,7 +165,7 @@ def serving(name: str, *arguments: str | Path) -> Iterator[Server]:
             env=os.environ | {"XDG_RUNTIME_DIR": str(directory)},
         )
         try:
-            yield Server(_port(process, stdout, stderr), stdout, stderr)
+            yield Server(process.pid, _port(process, stdout, stderr), stdout, stderr)
         finally:
             process.terminate()
             try:
