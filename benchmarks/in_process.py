@@ -144,10 +144,11 @@ def _against_the_floor(found: Mapping[str, Times], rounds: int) -> Iterator[Goal
         if name.endswith(("8 kB Origin", "changing Origin"))
     )
     yield Goal("CORS, any Origin", 2000, added, "ns", where=where)
-    for body in "list", "generator", "file":
-        ids = tuple(name for name in found if name.startswith("request id") and body in name)
-        ratio, where = _worst(found, *ids)
-        yield Goal(f"request id, {body} / floor", bounds[where], ratio, where=where)
+    for what in "request id", "errors":
+        for body in "list", "generator", "file":
+            names = tuple(name for name in found if name.startswith(what) and body in name)
+            ratio, where = _worst(found, *names)
+            yield Goal(f"{what}, {body} / floor", bounds[where], ratio, where=where)
 
 
 def _growth(rounds: int) -> Iterator[tuple[float, str]]:

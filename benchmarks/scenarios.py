@@ -161,6 +161,14 @@ def _request_id(app: WSGIApplication) -> Mapping[str, WSGIApplication]:
     }
 
 
+def _errors(app: WSGIApplication) -> Mapping[str, WSGIApplication]:
+    return {
+        "floor": floor.errors(app),
+        "control": floor.errors(app),
+        "ours": factories.errors({})(app),
+    }
+
+
 def _main(origins: Sequence[str]) -> Callable[[WSGIApplication], Mapping[str, WSGIApplication]]:
     options = {"log_requests": "false", "log_tokens": "false", **cors_options(origins)}
     return lambda app: {
@@ -247,7 +255,13 @@ def scenarios() -> list[Scenario]:
                 )
             )  # fmt: skip
     found += [
+        Scenario(f"errors, {body}", Request(environ=environ), app, _errors, 1.25)
+        for body, (app, environ) in bodies.items()
+    ]
+    found += [
         Scenario(f"main, {name}", request, LIST, _main(TEN), 0)
         for name, (request, _) in _CORS_REQUESTS.items()
     ]
+    request, _ = _CORS_REQUESTS["allowed"]
+    found.append(Scenario("main, allowed, generator", request, GENERATOR, _main(TEN), 0))
     return found

@@ -126,9 +126,11 @@ def check(
         node = read(path, name, variables, problems)
     except DeploymentError as error:
         return Report(path, None, [_problem_finding(error, missing_ok=missing_ok)])
+    file = os.path.abspath(path)  # noqa: PTH100 -- as in read()
     routes = list(node.routes())
     nodes = list(dict.fromkeys(chain.from_iterable(routes)))
     sound = [node for node in nodes if not configuration_problems(node)]
+    request_id = [node.request_id for node in sound if node.request_id is not None]
     found = chain(
         (_problem_finding(error, missing_ok=missing_ok) for error in problems),
         *(configuration_problems(node, missing_ok=missing_ok) for node in nodes),
@@ -140,8 +142,14 @@ def check(
         *map(_token_findings, sound),
         *map(_hidden_findings, sound),
         *(_route_findings([node for node in route if node in sound]) for route in routes),
-        idle_findings(node, os.path.abspath(path)),  # noqa: PTH100 -- as in read()
-        logging_findings(node.files, os.path.abspath(path)),  # noqa: PTH100
+        idle_findings(node, file, is_whole=not problems),
+        logging_findings(
+            node.files,
+            file,
+            variables,
+            ids=bool(request_id),
+            access=any(settings.log_requests for settings in request_id),
+        ),
     )
     return Report(path, node, list(dict.fromkeys(found)))
 
@@ -350,7 +358,7 @@ def _remark_findings(node: Node) -> Iterator[Finding]:
     """Yield what settings have to tell the operator."""
     for loaded in node.loaded:
         for remark in loaded.settings.remarks:
-            if remark.option in loaded.settings.given and (remark.item or remark.text):
+            if remark.item or remark.option != "cors_allowed":  # not that CORS is off
                 level = "warning" if remark.level >= logging.WARNING else "note"
                 place = node.place_of(remark.option, remark.item)
                 yield Finding(level, place, remark.text, code="remark")

@@ -62,23 +62,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :param arguments: those of the command line; without them, the process's.
     """
-    parser = _parser()
-    # Variables are known by their =, so that they may stand behind options, too.
-    given, rest = parser.parse_known_args(arguments)
-    words = [*getattr(given, "variables", ()), *rest]
-    if wrong := [w for w in words if "=" not in w or w.startswith("-") or "variables" not in given]:
-        parser.error(f"unrecognized arguments: {' '.join(wrong)}; variables are NAME=VALUE")
-    given.variables = dict(word.split("=", 1) for word in words)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller, who wants nothing of it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     try:
-        status: int = given.run(given)
+        status = _run(arguments)
         sys.stdout.flush()
     except DeploymentError as error:
         return _fail(error)
     except BrokenPipeError:
-        # Whoever reads, head for one, has enough; Python would complain once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader, head for one, has enough.
+        _drop_output()
         return 1
+    except OSError as error:
+        _drop_output()
+        return _fail(f"cannot write the output: {error.strerror}")
     return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parser = _parser()
+    try:
+        # Variables are known by their =, so that they may stand behind options, too.
+        given, rest = parser.parse_known_args(arguments)
+        words = [*getattr(given, "variables", ()), *rest]
+        takes_none = "variables" not in given
+        if wrong := [w for w in words if "=" not in w or w.startswith("-") or takes_none]:
+            parser.error(f"unrecognized arguments: {' '.join(wrong)}; variables are NAME=VALUE")
+    except SystemExit as done:  # argparse's, after --help and after mistakes
+        return int(done.code or 0)
+    given.variables = dict(word.split("=", 1) for word in words)
+    status: int = given.run(given)
+    return status
+
+
+def _drop_output() -> None:
+    """Forget what could not be written; Python would complain about it again at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -203,7 +223,7 @@ def _options(given: argparse.Namespace) -> int:
 def _fail(*reasons: object) -> int:
     """Write a line for each reason; return the exit status of errors."""
     for reason in reasons:
-        Terminal(sys.stderr).write(f"wsgi-mw-paste: {reason}", "red")
+        Terminal(sys.stderr, sys.maxsize).write(f"wsgi-mw-paste: {reason}", "red")
     return 2
 
 

@@ -43,6 +43,7 @@ class Place(NamedTuple):
 class Finding(NamedTuple):
     """One thing that is wrong, or worth knowing.
 
+    :ivar code: which kind of finding: one of :data:`CODES`.
     :ivar level: ``error``: no server starts with this, or it fails; ``warning``; or ``note``.
     :ivar value: the text that is wrong, ``None`` where it does not matter.
     :ivar message: what is wrong, and what to write instead.
@@ -123,4 +124,21 @@ CODES: Final[Mapping[str, str]] = {
     "option-nearly": "a key in [DEFAULT] is nearly the name of an option of ours",
     "unused-filter": "no pipeline uses a filter section of ours",
     "variable-nearly": "an environment variable is nearly the name of one of ours",
+    # Logging sections.
+    "access-log-lost": "access records are written, but no handler gets them",
+    "attach-without-target": "an AttachRequestIdFilter has no target, so it does nothing",
+    "keys-differ-in-case": "two keys of a section differ in case only, which fileConfig refuses",
+    "logging-arguments": "the args, kwargs or defaults of a logging section are wrong",
+    "logging-class": "the class of a handler or formatter does not exist, or is none",
+    "logging-filters-ignored": "fileConfig has no filters and ignores these",
+    "logging-format": "the format or style of a formatter is wrong",
+    "logging-key-missing": "a logging section lacks a key that fileConfig needs",
+    "logging-level": "a level, or propagate, is none that logging knows",
+    "logging-name-unknown": "a logging section names a handler or formatter that is not listed",
+    "logging-section-missing": "a list of loggers, handlers or formatters is missing or names"
+    " something that has no section",
+    "logging-section-unlisted": "no list names a logging section, so fileConfig ignores it",
+    "no-logging": "there are no logging sections, and filters that write access records",
+    "request-id-missing": "a formatter writes records without the request id",
+    "undefined-variable": "nothing defines a variable written as %(NAME)s",
 }
