@@ -13,7 +13,7 @@ BIN := .venv/bin
 # The same encoding and the same sort order on every machine.
 export LC_ALL := C.UTF-8
 
-.PHONY: help serve test lint types check test-all clean
+.PHONY: help serve test lint types check docs dist test-all clean
 .PHONY: bench bench-quick bench-instructions bench-served
 # Two targets at once would install into one .venv at the same time.
 .NOTPARALLEL:
@@ -36,12 +36,28 @@ test: .venv/.test ## run the tests; ARGS=-x goes to pytest
 lint: .venv/.lint ## look for mistakes and for what is not formatted
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/zizmor --offline --quiet --persona=pedantic .github
 
 types: .venv/.lint ## check the types
 	$(BIN)/mypy
 
 check: lint types test ## lint, types and test: run it before you submit a change
 
+# A warning is an error.
+docs: .venv/.docs ## build the documentation, into docs/_build
+	$(BIN)/sphinx-build -n -T -W -q docs docs/_build
+
+# A commit always gives the same files.
+dist: export SOURCE_DATE_EPOCH = $(shell git log -1 --pretty=%ct)
+dist: .venv/.lint ## build what is released, twice, and compare
+	rm -rf dist build/again
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m build --outdir build/again .
+	diff -r dist build/again
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+
+# What takes longer: all interpreters and servers that this machine has, and the second engines.
 # On Debian, for all of it: apt-get install firefox-esr webkit2gtk-driver xvfb xauth apache2
 # libapache2-mod-wsgi-py3
 test-all: test .venv/.all ## also test every Python, browser and server that this machine has
@@ -65,7 +81,7 @@ bench-quick: .venv-bench/.bench ## measure it roughly, and write nothing down
 
 clean: ## remove everything that make has made
 	rm -rf .venv .venv-bench .tox .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov
-	rm -rf build dist *.egg-info
+	rm -rf build dist docs/_build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Why the port cannot be listened on; empty if it can.
@@ -84,10 +100,11 @@ TOO_OLD := Python 3.10 or newer is needed, but $(PYTHON) is older or missing; ch
 STAMP := .python-$(INTERPRETER)
 
 .venv/.serve: EXTRAS := demo
-.venv/.test: EXTRAS := demo,json,origins,test
-.venv/.lint: EXTRAS := demo,json,origins,test,lint
-.venv/.all: EXTRAS := demo,json,origins,test,lint,servers
-.venv/.serve .venv/.test .venv/.lint .venv/.all: .venv/$(STAMP) setup.py pyproject.toml
+.venv/.docs: EXTRAS := docs
+.venv/.test: EXTRAS := demo,docs,json,origins,test
+.venv/.lint: EXTRAS := demo,docs,json,origins,test,lint
+.venv/.all: EXTRAS := demo,docs,json,origins,test,lint,servers
+.venv/.serve .venv/.docs .venv/.test .venv/.lint .venv/.all: .venv/$(STAMP) setup.py pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e ".[$(EXTRAS)]"
 	touch $@
 

@@ -30,7 +30,9 @@ from tests.wsgi import Answer, answering, call, make_environ
 from wsgi_mw_paste import factories
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 SCENARIOS = scenarios()
 
