@@ -107,6 +107,7 @@ setup(
             "django>=5.2",
             "falcon>=4",
             "flask>=3",
+            "flask-sock>=0.7",
             "gevent>=24.10",
             "gunicorn>=23",
             "httpx>=0.28",
@@ -123,7 +124,7 @@ setup(
             "webtest>=3.0.3",
         ],
         # The servers that `make test-all` drives besides; uWSGI is compiled.
-        "servers": ["cheroot>=10", "tornado>=6.4", "uWSGI>=2.0.28"],
+        "servers": ["cheroot>=10", "granian>=2", "tornado>=6.4", "uWSGI>=2.0.28"],
         # With all the others: what the gate and a release need.
         "lint": [
             "build>=1.2",

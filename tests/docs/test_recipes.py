@@ -6,16 +6,14 @@ import contextlib
 import json
 import re
 from contextlib import contextmanager
-from threading import Thread
 from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import make_server
 from wsgiref.validate import validator
 
 import pytest
 
 from tests.frameworks import needs
 from tests.ini import ROOT, write_ini
-from tests.serving import serving
+from tests.serving import served_by_wsgiref, serving
 from tests.wsgi import between_validators, call, hello, make_environ
 from wsgi_mw_paste import RequestIdMiddleware, RequestIdSettings
 
@@ -128,14 +126,8 @@ def service(*headers: tuple[str, str]) -> Iterator[tuple[str, list[dict[str, str
         )
         return [b"served"]
 
-    with make_server("127.0.0.1", 0, validator(app)) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/", seen
-        finally:
-            server.shutdown()
-            thread.join()
+    with served_by_wsgiref(validator(app)) as port:
+        yield f"http://127.0.0.1:{port}/", seen
 
 
 def in_request(request_id: str, work: Callable[[], object]) -> None:

@@ -165,6 +165,12 @@ def _write_finding(out: Terminal, finding: Finding) -> None:
 
 def write_explanation(out: Terminal, explanation: Explanation) -> None:
     """Write what a browser asks, what it is told, and what comes of it."""
+    write_steps(out, explanation)
+    out.write(explanation.verdict, "red" if explanation.refusal else "green")
+
+
+def write_steps(out: Terminal, explanation: Explanation) -> None:
+    """Write all but the verdict."""
     for why, exchange, failure in explanation.steps:
         if why:
             out.write(f"A preflight, because {' and '.join(why)}", "bold")
@@ -185,7 +191,6 @@ def write_explanation(out: Terminal, explanation: Explanation) -> None:
         if hidden:
             out.write(f"but not {', '.join(hidden)}", indent=2)
         out.write()
-    out.write(explanation.verdict, "red" if explanation.refusal else "green")
 
 
 def _exchange_lines(exchange: Exchange) -> Iterator[str]:
