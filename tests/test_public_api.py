@@ -19,6 +19,8 @@ PUBLIC = [
     "CORSSettings",
     "ConfigurationError",
     "ErrorsMiddleware",
+    "HealthMiddleware",
+    "HealthSettings",
     "Problem",
     "RequestIdFilter",
     "RequestIdFormatter",
@@ -123,7 +125,9 @@ def test_names_are_listed_before_they_are_fetched() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["context", "cors", "errors", "logging", "request_id", "settings"])
+@pytest.mark.parametrize(
+    "name", ["context", "cors", "errors", "health", "logging", "request_id", "settings"]
+)
 def test_a_module_can_be_reached_through_the_package(name: str) -> None:
     """``import wsgi_mw_paste`` is enough for ``wsgi_mw_paste.cors.CORSMiddleware``."""
     program = f"import wsgi_mw_paste; print(wsgi_mw_paste.{name}.__name__)"
@@ -146,6 +150,8 @@ def test_the_entry_points_are_these() -> None:
         ("paste.filter_factory", "cors", "wsgi_mw_paste.factories:cors"),
         ("paste.filter_factory", "request_id", "wsgi_mw_paste.factories:request_id"),
         ("paste.filter_factory", "errors", "wsgi_mw_paste.factories:errors"),
+        ("paste.filter_factory", "health", "wsgi_mw_paste.factories:health"),
+        ("paste.app_factory", "health", "wsgi_mw_paste.factories:health_app"),
         ("paste.app_factory", "playground", "wsgi_mw_paste.playground:main"),
     } <= {(each.group, each.name, each.value) for each in found}
     assert all(callable(each.load()) for each in found)

@@ -16,6 +16,7 @@ if _typing.TYPE_CHECKING:
     from wsgi_mw_paste.context import current_request_id, outgoing_headers, request_id_scope
     from wsgi_mw_paste.cors import CORSMiddleware, CORSSettings
     from wsgi_mw_paste.errors import ErrorsMiddleware
+    from wsgi_mw_paste.health import HealthMiddleware, HealthSettings
     from wsgi_mw_paste.logging import AttachRequestIdFilter, RequestIdFilter, RequestIdFormatter
     from wsgi_mw_paste.request_id import RequestIdMiddleware, RequestIdSettings
     from wsgi_mw_paste.settings import ConfigurationError, Problem
@@ -26,6 +27,8 @@ __all__ = [
     "CORSSettings",
     "ConfigurationError",
     "ErrorsMiddleware",
+    "HealthMiddleware",
+    "HealthSettings",
     "Problem",
     "RequestIdFilter",
     "RequestIdFormatter",
@@ -41,6 +44,7 @@ _PLACES = {
     "context": ("current_request_id", "outgoing_headers", "request_id_scope"),
     "cors": ("CORSMiddleware", "CORSSettings"),
     "errors": ("ErrorsMiddleware",),
+    "health": ("HealthMiddleware", "HealthSettings"),
     "logging": ("AttachRequestIdFilter", "RequestIdFilter", "RequestIdFormatter"),
     "request_id": ("RequestIdMiddleware", "RequestIdSettings"),
     "settings": ("ConfigurationError", "Problem"),

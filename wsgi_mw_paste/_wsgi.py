@@ -7,10 +7,15 @@ which stays until the garbage collector runs. Hence the ``finally: exc_info = No
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import contextlib
+import logging
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
+    from logging import Logger
     from typing import TypeAlias
 
     from _typeshed.wsgi import WSGIEnvironment
@@ -61,3 +66,20 @@ def foreign_spellings(ours: Container[str]) -> frozenset[str]:
 def environ_key(header: str) -> str:
     """Return the key of a request header in the environ (PEP 3333, "environ Variables")."""
     return "HTTP_" + header.upper().replace("-", "_")
+
+
+def log_safely(logger: Logger, level: int, message: str, *args: object, **kwargs: Any) -> None:
+    """Log, whatever handlers, filters and record factories raise: a request outlives its log.
+
+    What they raise (``Exception``) goes to stderr if ``logging.raiseExceptions`` asks for it, as
+    logging itself does it for what a handler's ``emit()`` raises.
+
+    :param kwargs: those of :meth:`logging.Logger.log`, but for ``stacklevel``.
+    """
+    try:
+        # The caller's line stands in the record, not this one.
+        logger.log(level, message, *args, stacklevel=2, **kwargs)
+    except Exception:  # noqa: BLE001 -- see above
+        if logging.raiseExceptions and sys.stderr:
+            with contextlib.suppress(Exception):
+                traceback.print_exc(file=sys.stderr)

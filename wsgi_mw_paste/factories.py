@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wsgi_mw_paste.cors import CORSMiddleware, CORSSettings
 from wsgi_mw_paste.errors import ErrorsMiddleware
+from wsgi_mw_paste.health import HealthApplication, HealthMiddleware, HealthSettings
 from wsgi_mw_paste.request_id import RequestIdMiddleware, RequestIdSettings
 from wsgi_mw_paste.settings import Loaded, Settings, load, options
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     Filter = Callable[[WSGIApplication], WSGIApplication]
-    Middleware = CORSMiddleware | ErrorsMiddleware | RequestIdMiddleware
+    Middleware = CORSMiddleware | ErrorsMiddleware | HealthMiddleware | RequestIdMiddleware
 
 
 def _all_three(
@@ -44,6 +45,7 @@ FILTERS: Final[Mapping[str, FilterKind]] = {
     "cors": FilterKind((CORSSettings,), CORSMiddleware),
     "request_id": FilterKind((RequestIdSettings,), RequestIdMiddleware),
     "errors": FilterKind((), ErrorsMiddleware),
+    "health": FilterKind((HealthSettings,), HealthMiddleware),
 }
 
 
@@ -68,6 +70,17 @@ def request_id(global_conf: Mapping[str, Any], /, **local_conf: Any) -> Filter:
 def errors(global_conf: Mapping[str, Any], /, **local_conf: Any) -> Filter:
     """Return the filter that wraps in :class:`~wsgi_mw_paste.errors.ErrorsMiddleware`."""
     return _filter("errors", global_conf, local_conf)
+
+
+def health(global_conf: Mapping[str, Any], /, **local_conf: Any) -> Filter:
+    """Return the filter that wraps in :class:`~wsgi_mw_paste.health.HealthMiddleware`."""
+    return _filter("health", global_conf, local_conf)
+
+
+def health_app(global_conf: Mapping[str, Any], /, **local_conf: Any) -> WSGIApplication:
+    """Return the probes as an application, for ``urlmap``; a ``paste.app_factory``."""
+    [loaded] = read("health", global_conf, local_conf)
+    return HealthApplication(loaded.settings).__call__
 
 
 def read(name: str, global_conf: Mapping[str, Any], local_conf: Mapping[str, Any]) -> list[Loaded]:
