@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 from benchmarks import footprint, logs, page, plot
 from benchmarks.driver import Request, measure, serving
 from benchmarks.page import Goal, table
-from benchmarks.scenarios import ALLOWED, LIST, POLICIES, REFUSED, cors_options, scenarios
+from benchmarks.scenarios import (
+    ALLOWED,
+    BESIDE_PROBES,
+    LIST,
+    POLICIES,
+    REFUSED,
+    cors_options,
+    scenarios,
+)
 from wsgi_mw_paste import factories
 
 if TYPE_CHECKING:
@@ -133,6 +141,9 @@ def _against_the_floor(found: Mapping[str, Times], rounds: int) -> Iterator[Goal
         ids = tuple(name for name in found if name.startswith("request id") and body in name)
         ratio, where = _worst(found, *ids)
         yield Goal(f"request id, {body} / floor", bounds[where], ratio, where=where)
+    ratio = found["health, liveness"].ratio("ours", "floor")
+    yield Goal("health, liveness / floor", bounds["health, liveness"], ratio)
+    yield Goal(BESIDE_PROBES, 120, found[BESIDE_PROBES].median("ours"), "ns")
 
 
 def _growth(rounds: int) -> Iterator[tuple[float, str]]:

@@ -36,12 +36,10 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-    from wsgi_mw_paste._wsgi import Headers
+    from webob import Response
 
 #: How long the last result stands while other threads are told of a run, in seconds.
 _PATIENCE: Final = 5.0
-_METHODS: Final = ("GET", "HEAD")
 
 
 class Check(NamedTuple):
@@ -119,12 +117,21 @@ class HealthMiddleware:
     def __init__(self, app: WSGIApplication, settings: HealthSettings | None = None) -> None:
         self._app = app
         settings = resolve(HealthSettings, settings)
-        self._probes = _probes(settings, _readiness(settings))
+        # By PATH_INFO, then by SCRIPT_NAME: a path is found wherever a dispatcher divides it, and
+        # is never put together. Other requests pay for one look.
+        self._probes: dict[str, dict[str, WSGIApplication]] = {}
+        for path, probe in _probes(settings, _readiness(settings)).items():
+            for place in range(len(path) + 1):
+                if path[place:].startswith("/") or place == len(path):
+                    self._probes.setdefault(path[place:], {})[path[:place]] = probe
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer if the path is one of the two."""
-        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        return self._probes.get(path, self._app)(environ, start_response)
+        path_info = environ.get("PATH_INFO", "")
+        if path_info in self._probes:
+            probe = self._probes[path_info].get(environ.get("SCRIPT_NAME", ""), self._app)
+            return probe(environ, start_response)
+        return self._app(environ, start_response)
 
 
 class HealthApplication:
@@ -138,7 +145,7 @@ class HealthApplication:
     def __init__(self, settings: HealthSettings) -> None:
         ready = _readiness(settings)
         self._probes = {"": ready, "/": ready} | _probes(settings, ready)
-        self._not_found = _text(404, "Not Found").send
+        self._not_found = _response(404, "Not Found")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer by the path below the mount point."""
@@ -149,58 +156,58 @@ class HealthApplication:
 # What is sent.
 
 
-class _Answer(NamedTuple):
-    """A response, without the request."""
-
-    status: str
-    headers: Headers
-    body: bytes
-
-    def send(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer any method with it; HEAD, without the body."""
-        # A list of its own: the server may change it.
-        start_response(self.status, self.headers.copy())
-        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else self.body]
-
-
 def _probes(settings: HealthSettings, ready: WSGIApplication) -> dict[str, WSGIApplication]:
     """Return what answers at the two paths, as far as they are on."""
-    live = _json(200, {"status": "live"})
-    probes = {settings.health_live_path: _get(lambda: live), settings.health_ready_path: ready}
+    probes = {settings.health_live_path: _liveness(), settings.health_ready_path: ready}
     probes.pop("", None)
     return probes
+
+
+def _liveness() -> WSGIApplication:
+    response = _json(200, {"status": "live"})
+    status, headers, body = response.status, response.headerlist, response.body
+    others = _get(lambda: response)
+
+    def live(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] != "GET":
+            return others(environ, start_response)
+        # By hand: that takes a tenth of WebOb's time. The server may change the list.
+        start_response(status, headers.copy())
+        return [body]
+
+    return live
 
 
 def _readiness(settings: HealthSettings) -> WSGIApplication:
     return _get(_Readiness(settings).answer)
 
 
-def _get(make: Callable[[], _Answer]) -> WSGIApplication:
+def _get(make: Callable[[], Response]) -> WSGIApplication:
     """Return an application that answers GET and HEAD with what *make* returns, others with 405."""
-    not_allowed = _text(405, "Method Not Allowed", ("Allow", ", ".join(_METHODS)))
+    not_allowed = _response(405, "Method Not Allowed", ("Allow", "GET, HEAD"))
 
     def get(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        answer = make() if environ["REQUEST_METHOD"] in _METHODS else not_allowed
-        return answer.send(environ, start_response)
+        response = make() if environ["REQUEST_METHOD"] in ("GET", "HEAD") else not_allowed
+        return response(environ, start_response)
 
     return get
 
 
-def _text(code: int, text: str, *headers: tuple[str, str]) -> _Answer:
-    return _response(code, text, "text/plain; charset=UTF-8", *headers)
-
-
-def _json(code: int, document: dict[str, object]) -> _Answer:
+def _json(code: int, document: dict[str, object]) -> Response:
     # The draft of application/health+json expired in 2022; this is JSON and no more.
-    return _response(code, json.dumps(document), "application/json")
+    return _response(code, json.dumps(document), content_type="application/json")
 
 
-def _response(code: int, text: str, content_type: str, *headers: tuple[str, str]) -> _Answer:
+def _response(
+    code: int,
+    text: str,
+    *headers: tuple[str, str],
+    content_type: str = "text/plain; charset=UTF-8",
+) -> Response:
     from webob import Response  # noqa: PLC0415 -- as in cors: only where there are answers
 
     headerlist = [("Content-Type", content_type), ("Cache-Control", "no-store"), *headers]
-    response = Response(f"{text}\n".encode(), status=code, headerlist=headerlist)
-    return _Answer(response.status, response.headerlist, response.body)
+    return Response(f"{text}\n".encode(), status=code, headerlist=headerlist)
 
 
 # The checks, and their runs.
@@ -248,7 +255,7 @@ class _Run:
             return "running"
         return "ready" if all(step.is_ok for step in self.steps) else "not ready"
 
-    def answer(self) -> _Answer:
+    def answer(self) -> Response:
         """Return what a probe is answered."""
         now = monotonic()
         status = self.status
@@ -272,7 +279,7 @@ class _Readiness:
         self._logger = logging.getLogger("wsgi_mw_paste.health")
         self._flights: dict[int, _Flight] = {}
 
-    def answer(self) -> _Answer:
+    def answer(self) -> Response:
         """Return the answer to a probe."""
         # By process: a child begins anew, whatever its parent was doing when it forked.
         new = _Flight(self._checks, self._cache, _Changes(self._logger))
