@@ -19,7 +19,7 @@ import pytest
 from tests.wsgi import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 #: How long a server may take to listen, to answer and to stop, in seconds.
 _PATIENCE = 60
@@ -103,6 +103,14 @@ def serving(name: str, *arguments: str | Path) -> Iterator[Server]:
                 process.wait(_PATIENCE)
             finally:
                 process.kill()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that is bound to happen."""
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def _port(process: subprocess.Popen[bytes], *outputs: Path) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from waitress.server import create_server
 from tests.frameworks import needs
 from tests.health import PATIENCE, Held, probe
 from tests.ini import ROOT
-from tests.serving import Server, serving
+from tests.serving import Server, serving, until
 from tests.wsgi import between_validators, hello
 from wsgi_mw_paste import HealthMiddleware, HealthSettings
 
@@ -46,14 +45,6 @@ class HeldLater(Held):
 def wrap(app: WSGIApplication, check: Callable[[], object]) -> WSGIApplication:
     settings = HealthSettings(health_checks=[check], health_cache=0)
     return between_validators(lambda inner: HealthMiddleware(inner, settings), app)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that is bound to happen."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 # Threads.
