@@ -35,7 +35,7 @@ check: lint types test
 # On Debian, for all of it: apt-get install firefox-esr webkit2gtk-driver xvfb xauth apache2
 # libapache2-mod-wsgi-py3
 test-all: test .venv/.all
-	$(BIN)/pytest -m "second_engine or slow_server"
+	$(BIN)/pytest -m "second_engine or slow_server or container"
 	$(BIN)/tox
 
 # What the filters cost; all but bench-quick write benchmarks/RESULTS.md. About a minute; the second

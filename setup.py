@@ -65,7 +65,6 @@ setup(
         "test": [
             "bottle>=0.13",
             "celery>=5.5",
-            "check-jsonschema>=0.33",
             "coverage[toml]>=7.10",  # the first with patch = ["subprocess"]
             "django>=5.2",
             "falcon>=4",
