@@ -1,7 +1,8 @@
-"""The deployment kit in ``examples``, as the tests read it: manifests, Dockerfile, a pod's files."""
+"""The deployment kit in ``examples`` as tests read it: manifests, Dockerfile, a pod's files."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -27,21 +28,19 @@ OVERLAYS = ("staging", "production")
 
 def rendered(overlay: str) -> dict[str, Manifest]:
     """Return an overlay's manifests as ``kubectl kustomize`` renders them, by kind."""
-    ran = subprocess.run(
-        [
-            program("kubectl", os.environ["PATH"]),
-            "kustomize",
-            KIT / "kubernetes/overlays" / overlay,
-        ],
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    assert not ran.stderr
-    manifests = list(yaml.safe_load_all(ran.stdout))
+    manifests = list(yaml.safe_load_all(_rendered(overlay)))
     found = {manifest["kind"]: manifest for manifest in manifests}
     assert len(found) == len(manifests)
     return found
+
+
+@functools.cache
+def _rendered(overlay: str) -> str:
+    kubectl, folder = program("kubectl", os.environ["PATH"]), KIT / "kubernetes/overlays" / overlay
+    ran = subprocess.run([kubectl, "kustomize", folder], capture_output=True, check=True, text=True)
+    # Where it would say that something is deprecated.
+    assert not ran.stderr
+    return ran.stdout
 
 
 def pod_of(manifests: Mapping[str, Manifest]) -> Manifest:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 import sys
+import weakref
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -199,6 +201,35 @@ def test_the_switch_is_logged_when_it_is_thrown_and_when_it_is_reset(
         [f"INFO {down} is gone, after N s"],
         [],
     ]
+
+
+class DownError(Exception):
+    """What a check raises; of a class of ours, to which there can be weak references."""
+
+
+def test_a_check_that_raises_leaves_no_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the exception nor what hangs from its traceback waits for the garbage collector."""
+    alive = []
+
+    def check() -> None:
+        error = DownError()
+        alive.append(weakref.ref(error))
+        try:
+            raise error
+        finally:
+            # Ours would be a cycle.
+            del error
+
+    # pytest keeps every record.
+    monkeypatch.setattr(logging.getLogger(LOGGER), "disabled", True)
+    app = wrap(check)
+    gc.collect()
+    gc.disable()
+    try:
+        assert probe(app)[0] == 503
+        assert [reference() for reference in alive] == [None]
+    finally:
+        gc.enable()
 
 
 # Logging never breaks an answer.

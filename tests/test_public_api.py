@@ -100,6 +100,12 @@ FILTER = "from wsgi_mw_paste import CORSMiddleware, CORSSettings, ErrorsMiddlewa
             id="CORS, settings in Python",
         ),
         pytest.param(FILTER + "ErrorsMiddleware(print)", "webob", id="errors"),
+        pytest.param(
+            "from wsgi_mw_paste import HealthMiddleware, HealthSettings\n"
+            "HealthMiddleware(print, HealthSettings())",
+            "webob",
+            id="health",
+        ),
         pytest.param(FILTER + "CORSMiddleware(print)", "environs", id="CORS, the environment"),
     ],
 )

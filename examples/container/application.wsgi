@@ -1,4 +1,4 @@
-"""What mod_wsgi loads."""
+"""What mod_wsgi and uWSGI load: as gunicorn does, logging from one file, the site from another."""
 
 from logging.config import fileConfig
 
