@@ -16,7 +16,7 @@ import pytest
 from tests.ini import ROOT
 from tests.kit import KIT, Pod, copy_context, dockerfile, last
 from tests.servers.servers import NOBODY, SERVERS, output, running
-from tests.serving import Server, program, serving
+from tests.serving import program, request, serving
 
 #: What stands around the snippet for Apache.
 APACHE = """
@@ -198,8 +198,7 @@ def lay_out(name: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def asked(port: int) -> dict[str, int]:
     """Return the status of each path."""
-    server = Server(port, Path(os.devnull), Path(os.devnull))
-    return {path: server.request("GET", path).code for path in ("/livez", "/readyz", "/json")}
+    return {path: request(port, "GET", path).code for path in ("/livez", "/readyz", "/json")}
 
 
 @pytest.mark.slow_server

@@ -6,10 +6,8 @@ import gc
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from threading import Thread
+from contextlib import closing
 from typing import TYPE_CHECKING
-from wsgiref.simple_server import make_server
 
 import pytest
 
@@ -17,12 +15,14 @@ from tests.frameworks import needs
 from tests.health import probe, states
 from tests.ini import ROOT, load_ini
 from tests.postgres import Postgres, postgres
-from tests.serving import until
+from tests.serving import served_by_wsgiref, until
+from tests.wsgi import PLAIN, answering
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication
 
 # pg8000 does not close the socket of a connection that comes to nothing.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -158,22 +158,9 @@ def test_with_psycopg_a_database_that_is_silent_holds_the_check(
 # Another service.
 
 
-@contextmanager
-def service(status: str) -> Iterator[str]:
-    """Serve this answer to anything during the ``with`` statement; return host and port."""
-
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response(status, [("Content-Type", "text/plain"), ("Location", "/login")])
-        return [environ["PATH_INFO"].encode()]
-
-    with make_server("127.0.0.1", 0, app) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+def service(status: str) -> AbstractContextManager[int]:
+    """Serve this answer to anything during the ``with`` statement; return the port."""
+    return served_by_wsgiref(answering(status=status, headers=[*PLAIN, ("Location", "/login")]))
 
 
 @pytest.mark.parametrize(
@@ -189,15 +176,15 @@ def test_a_service_is_good_if_it_answers_200(
     status: str, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A redirect to a login page is no answer."""
-    with service(status) as host:
-        monkeypatch.setenv("INVENTORY_HOST", host)
+    with service(status) as port:
+        monkeypatch.setenv("INVENTORY_HOST", f"127.0.0.1:{port}")
         assert probe(load("inventory"))[0] == code
 
 
 def test_a_service_comes_and_goes_under_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each probe asks anew."""
-    with service("200 OK") as host:
-        monkeypatch.setenv("INVENTORY_HOST", host)
+    with service("200 OK") as port:
+        monkeypatch.setenv("INVENTORY_HOST", f"127.0.0.1:{port}")
         app = load("inventory")
         assert probe(app)[0] == 200
     assert probe(app)[0] == 503

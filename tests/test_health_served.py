@@ -12,12 +12,10 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from waitress.server import create_server
-
 from tests.frameworks import needs
 from tests.health import PATIENCE, Held, probe
 from tests.ini import ROOT
-from tests.serving import Server, serving, until
+from tests.serving import Server, request, served_by_waitress, serving, until
 from tests.wsgi import between_validators, hello
 from wsgi_mw_paste import HealthMiddleware, HealthSettings
 
@@ -50,22 +48,6 @@ def wrap(app: WSGIApplication, check: Callable[[], object]) -> WSGIApplication:
 # Threads.
 
 
-@contextmanager
-def waitress(app: WSGIApplication, threads: int) -> Iterator[Server]:
-    """Serve an application from this process during the ``with`` statement."""
-    server = create_server(app, host="127.0.0.1", port=0, threads=threads)
-    thread = Thread(target=server.run)
-    thread.start()
-    try:
-        yield Server(server.effective_port, Path(os.devnull), Path(os.devnull))
-    finally:
-        # From its own loop, as only that may touch its sockets.
-        server.trigger.pull_trigger(server.close)
-        server.pull_trigger()
-        thread.join(PATIENCE)
-        server.task_dispatcher.shutdown()
-
-
 def test_a_check_that_hangs_costs_one_thread_and_the_readiness() -> None:
     """200 probes and 200 requests, on four threads of waitress, one of which is held for seconds.
 
@@ -74,12 +56,12 @@ def test_a_check_that_hangs_costs_one_thread_and_the_readiness() -> None:
     """
     check = HeldLater()
     with (
-        waitress(wrap(hello, check), threads=4) as server,
+        served_by_waitress(wrap(hello, check)) as [port],
         ThreadPoolExecutor(8) as clients,
     ):
 
         def status(path: str) -> int:
-            return server.request("GET", path).code
+            return request(port, "GET", path).code
 
         def storm() -> dict[str, Counter[int]]:
             paths = ("/readyz", "/orders", "/livez")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import VARIABLES
+from tests.conftest import clean_environment
 from tests.frameworks import needs
 from tests.kit import Pod
 from tests.postgres import Postgres, postgres
@@ -103,10 +103,12 @@ class Life:
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     """Let a pod live once, for all tests."""
-    with pytest.MonkeyPatch.context() as patch, postgres() as database:
-        patch.chdir(tmp_path_factory.mktemp("kubelet"))
-        for name in VARIABLES:
-            patch.delenv(name, raising=False)
+    folder = tmp_path_factory.mktemp("kubelet")
+    with (
+        clean_environment(folder),
+        pytest.MonkeyPatch.context() as patch,
+        postgres() as database,
+    ):
         secret = {"log_tokens_key": "a-key\n", "database_url": database.url("pg8000")}
         pod = Pod(Path("pod").absolute(), "production", secret)
         for name, value in pod.environment().items():

@@ -69,17 +69,16 @@ def environ_key(header: str) -> str:
 
 
 def log_safely(logger: Logger, level: int, message: str, *args: object, **kwargs: Any) -> None:
-    """Log, whatever handlers, filters and record factories raise: a request outlives its log.
+    """Call ``logger.log``; an exception in a handler, filter or record factory stops no request.
 
-    What they raise (``Exception``) goes to stderr if ``logging.raiseExceptions`` asks for it, as
-    logging itself does it for what a handler's ``emit()`` raises.
-
-    :param kwargs: those of :meth:`logging.Logger.log`, but for ``stacklevel``.
+    It is printed on stderr where ``logging.raiseExceptions`` asks for that, as logging itself does
+    with the exceptions that it catches. ``SystemExit`` and the like pass.
     """
     try:
-        # The caller's line stands in the record, not this one.
-        logger.log(level, message, *args, stacklevel=2, **kwargs)
-    except Exception:  # noqa: BLE001 -- see above
-        if logging.raiseExceptions and sys.stderr:
+        # The record names the line that called this function.
+        logger.log(level, message, *args, **{"stacklevel": 2, **kwargs})
+    except Exception:  # noqa: BLE001 -- whatever a handler raises
+        if logging.raiseExceptions and sys.stderr is not None:
+            # It may be closed.
             with contextlib.suppress(Exception):
-                traceback.print_exc(file=sys.stderr)
+                traceback.print_exc()
