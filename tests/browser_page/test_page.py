@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,17 +77,29 @@ def test_the_settings_in_effect_are_those_of_check(
     (file,) = text_of(browser, "#file")
     monkeypatch.chdir(Path(file).parent)
     done = subprocess.run(
-        [program("python"), "-m", "wsgi_mw_paste", "check", "copy.ini"],
+        [program("python"), "-m", "wsgi_mw_paste", "check", "--json", "copy.ini"],
         capture_output=True,
         text=True,
         check=True,
     )
-    printed = [" ".join(line.split()) for line in done.stdout.splitlines()]
-    rows = [row.split("\n") for row in text_of(browser, "#nodes .options > div")]
-    listed = [f"{name} {place} {text}" for name, text, place in rows]
+    outermost = json.loads(done.stdout)["pipeline"]
+    nodes = []
+    while outermost:
+        nodes.append(outermost)
+        outermost = outermost["inner"].get("")
+    expected = [
+        [value["option"], value["place"]["line"] or value["place"]["level"]]
+        for node in nodes
+        for value in node["options"]
+    ]
+    listed = []
+    for row in text_of(browser, "#nodes .options > div"):
+        name, _, place = row.split("\n")
+        line = re.match(r"copy\.ini:(\d+) ", place)
+        listed.append([name, int(line[1]) if line else place])
+    assert listed == expected
     assert len(listed) == len(VARIABLES)
-    assert [line for line in listed if line not in printed] == []
-    assert text_of(browser, "#nodes h3") == ["request_id", "cors", "errors", "playground"]
+    assert text_of(browser, "#nodes h3") == [node["name"] for node in nodes]
 
 
 @pytest.mark.parametrize(
