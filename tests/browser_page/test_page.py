@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser_page.chromium import chromium
 from tests.browser_page.page import open_page, text_of
 from tests.conftest import VARIABLES
 from tests.serving import program
@@ -100,20 +99,3 @@ def test_the_settings_in_effect_are_those_of_check(
     assert listed == expected
     assert len(listed) == len(VARIABLES)
     assert text_of(browser, "#nodes h3") == [node["name"] for node in nodes]
-
-
-@pytest.mark.parametrize(
-    ("ci", "outcome"),
-    [
-        pytest.param("", pytest.skip.Exception, id="locally"),
-        pytest.param("true", pytest.fail.Exception, id="in CI"),
-    ],
-)
-def test_a_missing_browser(
-    ci: str, outcome: type[BaseException], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without Chromium these tests are skipped, and they fail where ``CI`` is set."""
-    monkeypatch.setenv("CI", ci)
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(outcome, match="chromium is not installed"):
-        chromium().__enter__()
