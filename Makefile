@@ -62,7 +62,7 @@ dist: .venv/.lint ## build what is released, twice, and compare
 # On Debian, for all of it: apt-get install firefox-esr webkit2gtk-driver xvfb xauth apache2
 # libapache2-mod-wsgi-py3
 test-all: test .venv/.all ## also test every Python, browser and server that this machine has
-	$(BIN)/pytest -m "second_engine or slow_server"
+	$(BIN)/pytest -m "second_engine or slow_server or container"
 	$(BIN)/tox
 
 # All of them but bench-quick write benchmarks/RESULTS.md. The second and the third need Debian's

@@ -88,6 +88,14 @@ def request(
         return Answer(status, response.getheaders(), [response.read()])
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that is bound to happen."""
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 class _QuietHandler(WSGIRequestHandler):
     """Writes no access log to stderr."""
 
