@@ -21,8 +21,11 @@ TOKEN = "eyJhbGciOiJub25lIn0.c2VjcmV0.dG9rZW4"
 
 
 def test_the_list_is_complete() -> None:
-    """It names every INI file of the project except tox's."""
-    found = [*ROOT.glob("*.ini"), *(ROOT / "examples").glob("**/*.ini")]
+    """It names every INI file of the project except tox's and the deployment kit's.
+
+    Those of the kit need its other files; a test that plays the kubelet runs them.
+    """
+    found = [*ROOT.glob("*.ini"), *(ROOT / "examples").glob("*.ini")]
     assert {str(path.relative_to(ROOT)) for path in found} - {"tox.ini"} == set(SHIPPED)
 
 

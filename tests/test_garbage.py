@@ -29,6 +29,7 @@ FILTERS = {
     "cors": {"cors_allowed": ORIGIN},
     "request_id": {"log_tokens": "false"},
     "errors": {},
+    "health": {},
     "main": {"cors_allowed": ORIGIN, "log_tokens": "false"},
 }
 
