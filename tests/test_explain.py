@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.explaining import API, CORS, MAIN, ORIGIN, PIPELINE, explained, sent
+from tests.explaining import API, CORS, HEADERS, MAIN, ORIGIN, PIPELINE, explained, sent
 from tests.ini import write_ini
 from wsgi_mw_paste.command.browser import Fetch
 from wsgi_mw_paste.command.exchange import build
 from wsgi_mw_paste.command.explain import explain
 from wsgi_mw_paste.command.pipeline import read
+from wsgi_mw_paste.cors import CORSSettings
+from wsgi_mw_paste.settings import options
 
 #: The names of what ``cors`` adds to an answer.
 EXPOSED = ("Allow-Origin", "Expose-Headers")
@@ -337,3 +339,34 @@ def test_stars_are_names_with_credentials() -> None:
         "Access-Control-Allow-Headers does not list x-foo",
     ]
     assert "X-Total" in explained(text, credentials=True).hidden
+
+
+# What the application sends itself.
+
+
+@pytest.mark.parametrize(
+    ("options", "own", "replaced"),
+    [
+        pytest.param("", [], [], id="none"),
+        pytest.param(
+            "",
+            [("access-control-allow-origin", "*"), ("Access-Control-Max-Age", "5")],
+            [("access-control-allow-origin", "*"), ("Access-Control-Max-Age", "5")],
+            id="replaced",
+        ),
+        pytest.param("", [("Access-Control-Allow-Origin", ORIGIN)], [], id="the-same"),
+        pytest.param(
+            "cors_paths = /api", [("Access-Control-Allow-Origin", "*")], [], id="other-path",
+            marks=pytest.mark.skipif(
+                "cors_paths" not in options(CORSSettings), reason="there is no such option yet"
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_cors_headers_of_the_application_that_were_replaced_are_told(
+    options: str, own: list[tuple[str, str]], replaced: list[tuple[str, str]]
+) -> None:
+    """With ``--app`` they show what the application believes to decide, and does not."""
+    HEADERS["/own"] = own
+    found = explained(PIPELINE + options, path="/own")
+    assert found.steps[-1].exchange.replaced == replaced
