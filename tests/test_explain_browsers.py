@@ -22,6 +22,8 @@ SITE = {
     "other": "http://localhost:8001",
     "api": "http://127.0.0.1:8002",
     "third": "http://localhost:8002",
+    "preview": "http://pr-7--shop.app.localhost:8001",
+    "stranger": "http://pr-7--evil.app.localhost:8001",
 }
 #: What waitress adds to every answer.
 SERVER_HEADERS = {"date", "server"}

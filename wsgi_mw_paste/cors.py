@@ -172,8 +172,8 @@ class CORSSettings(Settings):
         )
         reading = compile_origins(self.cors_allowed, policy)
         object.__setattr__(self, "origins", reading.origins)
-        remarks = [(logging.WARNING, f"cors_allowed: {text}") for text in reading.warnings]
-        remarks += [(logging.INFO, f"cors_allowed: {text}") for text in reading.expansions]
+        remarks = [(logging.WARNING, f"cors_allowed: {note.text}") for note in reading.warnings]
+        remarks += [(logging.INFO, f"cors_allowed: {note.text}") for note in reading.expansions]
         if not self.cors_allowed:
             remarks.append((logging.INFO, "CORS is off: cors_allowed is empty"))
         for name in self.cors_allow_methods:

@@ -1,8 +1,8 @@
 """The site that the browsers visit: ``site.ini``, loaded by PasteDeploy and served by waitress.
 
-It listens on two ports, on each as ``127.0.0.1`` and as ``localhost``: four origins. In front of
-the loaded application it serves the page that makes the requests, takes in what the page reports,
-and notes what reaches the server.
+It listens on two ports of the loopback interface, under several of its names: six origins. In front
+of the loaded application it serves the page that makes the requests, takes in what the page
+reports, and notes what reaches the server.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class Site:
             "other": f"http://localhost:{page}",
             "api": f"http://127.0.0.1:{api}",
             "third": f"http://localhost:{api}",
+            "preview": f"http://pr-7--shop.app.localhost:{page}",
+            "stranger": f"http://pr-7--evil.app.localhost:{page}",
         }
         self.outcomes: dict[str, list[dict[str, Any]]] = {}
         self.sent: defaultdict[str, list[str]] = defaultdict(list)

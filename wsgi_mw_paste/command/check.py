@@ -42,6 +42,8 @@ _NEED_EXCEPTIONS: Final = re.compile(
 )
 #: Filters for which exceptions do not matter.
 _IGNORE_EXCEPTIONS: Final = re.compile(r"pastedeploy#prefix|paste\.deploy\.config", re.IGNORECASE)
+#: The entries of ``cors_allowed`` that are patterns over names; a star after a colon is any port.
+_STAR_IN_HOST: Final = re.compile(r"\*[.-]|-\*").search
 #: A preflight and an actual request, as any page may send them.
 _PROBES: Final = (
     ("OPTIONS", {"Origin": "https://a.example", "Access-Control-Request-Method": "PUT"}),
@@ -140,7 +142,7 @@ def check(
         *map(_token_findings, sound),
         *map(_hidden_findings, sound),
         *(_route_findings([node for node in route if node in sound]) for route in routes),
-        idle_findings(node, file),
+        idle_findings(node, file, is_whole=not problems),
         logging_findings(
             node.files,
             file,
@@ -339,7 +341,8 @@ def _cors_findings(node: Node) -> Iterator[Finding]:
                 " warning"
             )
             yield Finding("warning", node.place, message, code="cors-off")
-    if settings.cors_allow_credentials and any("*" in entry for entry in settings.cors_allowed):
+    pattern = next(filter(_STAR_IN_HOST, settings.cors_allowed), None)
+    if settings.cors_allow_credentials and pattern:
         try:
             public_suffixes()
         except ImportError:
@@ -347,7 +350,7 @@ def _cors_findings(node: Node) -> Iterator[Finding]:
                 "patterns over public suffixes are only partly recognised, because the list of"
                 " public suffixes is not installed; install wsgi_mw_paste[origins]"
             )
-            place = node.place_of("cors_allowed", "*.")
+            place = node.place_of("cors_allowed", pattern)
             yield Finding("warning", place, message, code="suffix-list-missing")
 
 

@@ -44,11 +44,12 @@ def _owners() -> Mapping[str, Sequence[str]]:
     return owners
 
 
-def idle_findings(node: Node, path: str) -> Iterator[Finding]:
+def idle_findings(node: Node, path: str, *, is_whole: bool) -> Iterator[Finding]:
     """Yield what does nothing in a file and in the environment.
 
     :param node: what a request comes to first.
     :param path: the file.
+    :param is_whole: there are no stand-ins, of which it is not known what they are.
     """
     file = node.files[path]
     ours = {section: name for name in FACTORIES for _, section in sections_of(name, [file])}
@@ -57,7 +58,7 @@ def idle_findings(node: Node, path: str) -> Iterator[Finding]:
     if any(part.factory for route in node.routes() for part in route):
         yield from _near_defaults(file, node.files)
         yield from _near_variables()
-    elif not ours:
+    elif is_whole and not ours:
         yield from _no_filter(file, node)
 
 

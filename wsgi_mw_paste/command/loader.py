@@ -249,9 +249,15 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
         section = self._within
         if section is None or name is None:
             return Place("section", self.filename)
+        key, _ = self._naming(section, name)
+        return place_in(self.files, section, key, name if key else "")
+
+    def _naming(self, section: Section, name: str) -> tuple[str, str]:
+        """Return the key of a section that names another, and its value."""
         items = self.files[section.file].sections.get(section.name, {})
-        keys = [key for key in (*_NAMING_KEYS, *items) if name in items.get(key, "").split()]
-        return place_in(self.files, section, keys[0] if keys else "", name if keys else "")
+        keys = (key for key in (*_NAMING_KEYS, *items) if name in items.get(key, "").split())
+        key = next(keys, "")
+        return key, items.get(key, "")
 
     def find_config_section(self, object_type: Any, name: str | None = None) -> str:
         """Return the section of a name, or say what else there is."""
@@ -302,7 +308,8 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
         kind, other = ("a filter", "an application")
         if object_type is APP:
             kind, other = other, kind
-        if name.startswith(("#", ";")):
+        _, value = self._naming(self._within, name) if self._within else ("", name)
+        if any(word.startswith(("#", ";")) for word in value.split()):
             return "expected names alone; give a comment a line of its own"
         if name.strip(",") != name or "," in name:
             return "expected names with whitespace between them, without commas"
@@ -314,7 +321,7 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
             return f"no application is called {name}; this file has {names}"
         near = difflib.get_close_matches(name, self.names(object_type)[:_MAX_NAMES], n=1)
         advice = f"; did you mean {near[0]}?" if near else ""
-        return f"no section makes {name} {kind}{advice}"
+        return f"there is no [{object_type.config_prefixes[0][0]}:{name}]{advice}"
 
 
 def _check_entry_point(uri: str, object_type: Any) -> None:
