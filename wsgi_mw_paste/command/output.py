@@ -164,7 +164,7 @@ def _write_finding(out: Terminal, finding: Finding) -> None:
 
 
 def write_explanation(out: Terminal, explanation: Explanation) -> None:
-    """Write what a browser asks, what it is told, and what comes of it."""
+    """Write what a browser sends, what it receives, and the outcome."""
     for why, exchange, failure in explanation.steps:
         if why:
             out.write(f"A preflight, because {' and '.join(why)}", "bold")
@@ -172,6 +172,8 @@ def write_explanation(out: Terminal, explanation: Explanation) -> None:
             out.write("The actual request", "bold")
         for line in _exchange_lines(exchange):
             out.write(line, indent=2, hang=4)
+        for name, value in exchange.replaced:
+            out.write(f"Replaced: the application's own {name}: {value}", "yellow", indent=2)
         if failure:
             out.write(f"The browser stops: {failure}.", "red", indent=2, hang=2)
         else:
@@ -189,7 +191,7 @@ def write_explanation(out: Terminal, explanation: Explanation) -> None:
 
 
 def _exchange_lines(exchange: Exchange) -> Iterator[str]:
-    """Yield a request and its answer, without values that may be secrets."""
+    """Yield a request and its response, without values that may be secrets."""
     request, response = exchange.request, exchange.response
     yield f"> {request.method} {request.path_url}"
     for name, value in request.headers.items():
@@ -197,7 +199,8 @@ def _exchange_lines(exchange: Exchange) -> Iterator[str]:
             shown = name.lower() in _SHOWN_REQUEST_HEADERS or name.lower().startswith(_CORS)
             yield f"> {name}: {value if shown else '***'}"
     if exchange.raised:
-        yield f"< nothing: {exchange.raised} (servers send a bare 500)"
+        end = "the server ends" if exchange.exits else "servers send a bare 500"
+        yield f"< nothing: {exchange.raised} ({end})"
         return
     yield f"< {response.status}"
     for name, value in response.headers.items():
