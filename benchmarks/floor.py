@@ -41,6 +41,7 @@ _THEIRS_AND_OURS = _THEIRS | {"Access-Control-Allow-Origin", "Access-Control-Exp
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TOKENS = re.compile(r"[a-z0-9!#$%&'+.^_`|~-]+(?:,[a-z0-9!#$%&'+.^_`|~-]+)*").fullmatch
 _LABELS = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*").fullmatch
+_REQUEST_METHOD = "HTTP_ACCESS_CONTROL_REQUEST_METHOD"
 _REFUSAL = b"CORS preflight refused, origin not listed (see cors_allowed)\n"
 _MAX_ORIGIN = 327
 _MAX_NAMES = 4096
@@ -61,6 +62,7 @@ def cors(  # noqa: C901 -- by hand: one closure for all of it
         else:
             exact[origin] = None
     longest = _MAX_ORIGIN if tree else max(map(len, exact))
+    vary = (_VARY,)
     exposed = ("Access-Control-Expose-Headers", "X-Request-Id")
     accepted = [
         ("Content-Type", "text/plain; charset=UTF-8"),
@@ -101,27 +103,19 @@ def cors(  # noqa: C901 -- by hand: one closure for all of it
             start_response("200 OK", headers)
         return [b""]
 
-    def handle(  # noqa: C901 -- as above
-        environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def handle(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         origin = environ.get("HTTP_ORIGIN")
+        ours: tuple[tuple[str, str], ...]
         if origin is None:
-
-            def vary(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
-                if exc_info is None:
-                    return start_response(status, [*headers, _VARY])
-                return start_response(status, [*headers, _VARY], exc_info)
-
-            return app(environ, vary)
-        if environ["REQUEST_METHOD"] == "OPTIONS":
-            method = environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD")
-            if method is not None:
-                return preflight(origin, method, environ, start_response)
-        ours: tuple[tuple[str, str], ...] = (_VARY,)
-        if len(origin) <= longest and (origin in exact or (tree and is_below(origin))):
+            ours = vary
+        elif environ["REQUEST_METHOD"] == "OPTIONS" and _REQUEST_METHOD in environ:
+            return preflight(origin, environ[_REQUEST_METHOD], environ, start_response)
+        elif len(origin) <= longest and (origin in exact or (tree and is_below(origin))):
             ours = (_VARY, exposed, ("Access-Control-Allow-Origin", origin))
+        else:
+            ours = vary
 
-        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
+        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
             for name, _ in headers:
                 if name not in _THEIRS and name.lower() in _OURS:
                     headers = [h for h in headers if h[0].lower() not in _OURS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import subprocess
@@ -15,15 +16,18 @@ from tests.ini import load_ini
 from tests.wsgi import call, hello, make_environ
 from wsgi_mw_paste import ConfigurationError, CORSMiddleware, CORSSettings
 from wsgi_mw_paste.factories import cors
+from wsgi_mw_paste.settings import Remark
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from wsgi_mw_paste.settings import Problem
 
 CASES = json.loads(
     Path(__file__).with_name("cases").joinpath("cors_options.json").read_text("utf-8")
 )
 
-OFF = "CORS is off: cors_allowed is empty"
+OFF = "cors_allowed: empty, so CORS is off"
 STAR_WITH_CREDENTIALS = (
     "expected a list of origins: with cors_allow_credentials, * would let every site act as its"
     " visitor"
@@ -133,8 +137,8 @@ def test_what_is_dangerous_is_accepted_if_its_option_says_so(
                 "cors_expose_headers": "X-A, *",
                 "cors_allow_credentials": "true",
             },
-            "cors_expose_headers '*': expected names: with cors_allow_credentials browsers take"
-            " * for a name; list the headers",
+            "cors_expose_headers '*': expected header names: with cors_allow_credentials, browsers"
+            " take * for the name of a header; list the headers",
             id="all response headers with credentials",
         ),
         pytest.param(
@@ -280,8 +284,9 @@ def test_all_mistakes_of_an_ini_section_are_reported_together() -> None:
         ),
         pytest.param(
             {"cors_allowed": "https://example.com", "cors_allow_methods": "put, patch, Egg"},
-            "cors_allow_methods: patch is not PATCH to browsers; write PATCH for that\n"
-            "cors_allow_methods: Egg is not EGG to browsers; write EGG for that",
+            "cors_allow_methods: browsers do not send patch as PATCH; write PATCH if that is"
+            " meant\n"
+            "cors_allow_methods: browsers do not send Egg as EGG; write EGG if that is meant",
             "",
             id="methods in lower case",
         ),
@@ -313,16 +318,48 @@ def test_the_operator_is_told_once_what_an_entry_became(
 
 def test_settings_log_nothing_by_themselves(caplog: pytest.LogCaptureFixture) -> None:
     """Remarks wait for the middleware: whoever only loads settings may print them instead."""
-    settings = CORSSettings(cors_allowed="example.com")
+    settings = CORSSettings(cors_allowed="example.com", cors_allow_methods="patch")
     assert caplog.records == []
     assert settings.remarks == (
-        (
+        Remark(
             logging.INFO,
-            "cors_allowed: example.com means https://example.com and http://example.com",
+            "cors_allowed",
+            "example.com",
+            "example.com means https://example.com and http://example.com",
+        ),
+        Remark(
+            logging.WARNING,
+            "cors_allow_methods",
+            "patch",
+            "browsers do not send patch as PATCH; write PATCH if that is meant",
         ),
     )
     CORSMiddleware(hello, settings)
-    assert len(caplog.records) == 1
+    assert len(caplog.records) == 2
+
+
+def test_what_is_compiled_is_not_what_is_written() -> None:
+    """Equal settings are equal whether or not anything has been compiled from them, once each."""
+    written, compiled = (CORSSettings(cors_allowed="https://a.example") for _ in range(2))
+    assert compiled.origins is compiled.origins
+    assert compiled.remarks is compiled.remarks
+    assert written == compiled
+    assert hash(written) == hash(compiled)
+    changed = dataclasses.replace(compiled, cors_allowed="https://b.example")
+    assert "https://b.example" in changed.origins
+    assert "https://a.example" not in changed.origins
+
+
+def test_conflicts_are_problems_and_nothing_else() -> None:
+    """Settings whose conflicts nobody asks for are complete all the same."""
+
+    class Unchecked(CORSSettings):
+        def conflicts(self) -> Iterator[Problem]:
+            return iter(())
+
+    settings = Unchecked(cors_allowed="https://a.example, null")
+    assert "https://a.example" in settings.origins
+    assert settings.remarks == ()
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ ABOVE = {
     "command.pipeline": "paste",
     "command.exchange": "paste webob",
     "command.browser": "",
+    "command.near_misses": "",
     "command.explain": "webob",
     "command.logging_sections": "",
     "command.idle": "",

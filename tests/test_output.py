@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.explaining import HEADERS, PIPELINE
 from tests.ini import ROOT, write_ini
 from tests.test_check import CHECK_FILES
 from wsgi_mw_paste.command.browser import without_secrets
@@ -182,6 +183,35 @@ def test_an_explanation_fits_in_80_columns(capsys: pytest.CaptureFixture[str]) -
         "Refused, CORS is off: write cors_allowed = https://app.example.com (test.ini:2",
         "[pipeline:main] pipeline).",
     ]
+
+
+APP = "[app:app]\npaste.app_factory = tests.explaining:make_app\n"
+
+
+def test_an_explanation_shows_which_headers_were_replaced(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Below the response, with ``--app``, where the application has a say."""
+    HEADERS["/own"] = [("Access-Control-Allow-Origin", "*")]
+    write_ini(PIPELINE + APP)
+    question = ["explain", "test.ini", "--origin", "https://app.example.com", "--path", "/own"]
+    replaced = "  Replaced: the application's own Access-Control-Allow-Origin: *\n"
+    assert main(question) == 0
+    assert replaced not in capsys.readouterr().out
+    assert main([*question, "--app"]) == 0
+    assert replaced in capsys.readouterr().out
+
+
+def test_an_application_that_ends_the_process_is_printed_as_such(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No server would be left to answer."""
+    write_ini(PIPELINE + APP)
+    question = ["explain", "test.ini", "--origin", "https://app.example.com", "--path", "/exit"]
+    assert main([*question, "--app"]) == 1
+    out = capsys.readouterr().out
+    assert "  < nothing: SystemExit: 0 (the server ends)\n" in out
+    assert "  The browser stops: no response, for the process ends.\n" in out
 
 
 @pytest.mark.parametrize(

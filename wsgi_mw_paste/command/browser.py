@@ -144,7 +144,7 @@ def without_secrets(url: str) -> str:
     """
     url = re.sub(r"([?#]).+", r"\1***", url, flags=re.DOTALL)
     # Browsers take a backslash for a slash, and do without the slashes before a host.
-    return re.sub(r"(?<=[:/\\])[^/\\]*@", "***@", url)
+    return re.sub(r"(?<=[:/\\])[^/\\]+@", "***@", url)
 
 
 def unsafe_names(fetch: Fetch) -> list[str]:

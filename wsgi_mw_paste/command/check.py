@@ -358,7 +358,7 @@ def _remark_findings(node: Node) -> Iterator[Finding]:
     """Yield what settings have to tell the operator."""
     for loaded in node.loaded:
         for remark in loaded.settings.remarks:
-            if remark.option in loaded.settings.given and (remark.item or remark.text):
+            if remark.item or remark.option != "cors_allowed":  # not that CORS is off
                 level = "warning" if remark.level >= logging.WARNING else "note"
                 place = node.place_of(remark.option, remark.item)
                 yield Finding(level, place, remark.text, code="remark")

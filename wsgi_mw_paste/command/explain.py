@@ -26,8 +26,14 @@ from wsgi_mw_paste.command.browser import (
 )
 from wsgi_mw_paste.command.exchange import Exchange, send
 from wsgi_mw_paste.command.near_misses import near_misses
-from wsgi_mw_paste.cors import HEADERS_TOO_LONG, METHOD_MALFORMED, METHOD_NOT_LISTED, ORIGIN_OPAQUE
-from wsgi_mw_paste.origins import Policy
+from wsgi_mw_paste.cors import (
+    HEADERS_TOO_LONG,
+    METHOD_MALFORMED,
+    METHOD_NOT_LISTED,
+    ORIGIN_NOT_LISTED,
+    ORIGIN_OPAQUE,
+    Preflights,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -180,24 +186,12 @@ def _refusal(fetch: Fetch, origin: str, step: Step) -> Refusal:
     if exchange.exits:
         reason = f"the application ends the process ({exchange.raised})"
         return Refusal(reason, "remove sys.exit() from what it runs for this request")
-    node = next((each for each in exchange.passed if each.cors is not None), None)
+    node = next((node for node in exchange.passed if node.cors is not None), None)
     if node is None or node.cors is None:
         return _without_cors(exchange)
-    if not node.cors.origins:
-        return _change(node, "cors_allowed", "CORS is off", origin)
     asked = (fetch.method, ",".join(unsafe_names(fetch))) if step.why else ("GET", "")
-    reason, name = node.judge.judge(origin, *asked)
-    if reason is ORIGIN_OPAQUE:
-        advice = "serve the page from an origin of its own; only * would cover this one"
-        return Refusal(reason.text, advice, _place(node, reason.option))
-    if reason is METHOD_NOT_LISTED and name.upper() in node.cors.cors_allow_methods:
-        advice = f"write {name.upper()} in the script; browsers send this method as it is written"
-        return Refusal(reason.text, advice, _place(node, reason.option))
-    if reason in (METHOD_MALFORMED, HEADERS_TOO_LONG):
-        return Refusal(reason.text, "send fewer or shorter names; no option allows these")
-    if reason is not None:
-        refusal = _change(node, reason.option, reason.text, name or origin)
-        return refusal._replace(near=_near(node.cors, origin)) if not name else refusal
+    if refusal := _refused_by(node, node.cors, origin, *asked):
+        return refusal
     if fetch.credentials and not node.cors.cors_allow_credentials:
         advice = "write cors_allow_credentials = true"
         if node.cors.origins.any:
@@ -205,11 +199,38 @@ def _refusal(fetch: Fetch, origin: str, step: Step) -> Refusal:
         place = _place(node, "cors_allow_credentials")
         return Refusal("credentials are not allowed", advice, place)
     if exchange.raised:
-        advice = "list egg:wsgi_mw_paste#errors just before the application, to answer exceptions"
+        advice = (
+            "list egg:wsgi_mw_paste#errors directly before the application, so that browsers get a"
+            " response"
+        )
         return Refusal(f"{exchange.raised} escaped", advice, node.mention)
-    outside = " or ".join(each.name for each in exchange.passed[: exchange.passed.index(node)])
-    advice = f"{node.name} allowed it; see what {outside} made of the response"
+    outside = exchange.passed[: exchange.passed.index(node)]
+    names = " or ".join(node.name for node in outside)
+    advice = f"{node.name} allowed it; see what {names} made of the response"
     return Refusal(step.failure, advice, node.mention)
+
+
+def _refused_by(
+    node: Node, settings: CORSSettings, origin: str, method: str, requested: str
+) -> Refusal | None:
+    """Return why a CORS filter refuses, ``None`` if it does not."""
+    if not settings.origins:
+        return _change(node, "cors_allowed", "CORS is off", origin)
+    reason, name, _ = Preflights(settings).judge(origin, method, requested)
+    if reason is None:
+        return None
+    if reason is ORIGIN_NOT_LISTED:
+        near = near_misses(origin, settings.cors_allowed, settings.policy)
+        return _change(node, reason.option, reason.text, origin)._replace(near=near)
+    if reason is ORIGIN_OPAQUE:
+        advice = "serve the page from an origin of its own; only * would cover this one"
+        return Refusal(reason.text, advice, _place(node, reason.option))
+    if reason is METHOD_NOT_LISTED and name.upper() in settings.cors_allow_methods:
+        advice = f"write {name.upper()} in the script; browsers send this method as it is written"
+        return Refusal(reason.text, advice, _place(node, reason.option))
+    if reason in (METHOD_MALFORMED, HEADERS_TOO_LONG):
+        return Refusal(reason.text, "send fewer or shorter names; no option allows these")
+    return _change(node, reason.option, reason.text, name)
 
 
 def _without_cors(exchange: Exchange) -> Refusal:
@@ -221,15 +242,6 @@ def _without_cors(exchange: Exchange) -> Refusal:
         return Refusal(what, f"list {inside[0].name} before {last.name}", last.mention)
     advice = "list egg:wsgi_mw_paste#cors before the application"
     return Refusal(f"no CORS filter is on the way to {last.name}", advice, last.mention)
-
-
-def _near(settings: CORSSettings, origin: str) -> Sequence[NearMiss]:
-    policy = Policy(
-        settings.cors_allow_credentials,
-        settings.cors_tolerate_insecure_origins,
-        settings.cors_tolerate_public_suffixes,
-    )
-    return near_misses(origin, settings.cors_allowed, policy)
 
 
 def _change(node: Node, option: str, reason: str, item: str) -> Refusal:

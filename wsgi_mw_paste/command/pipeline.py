@@ -17,7 +17,7 @@ from paste.deploy.loadwsgi import APP, FILTER, FILTER_APP, FILTER_WITH, PIPELINE
 from wsgi_mw_paste._ini import Section, included_path
 from wsgi_mw_paste.command.findings import Place, locate, place_in
 from wsgi_mw_paste.command.loader import Deployment, DeploymentError, StandIn, load_context
-from wsgi_mw_paste.cors import CORSMiddleware, CORSSettings
+from wsgi_mw_paste.cors import CORSSettings
 from wsgi_mw_paste.factories import FilterFactory
 from wsgi_mw_paste.request_id import RequestIdSettings
 from wsgi_mw_paste.settings import ConfigurationError, options
@@ -129,11 +129,6 @@ class Node:
         """The options of request ids, ``None`` if it has none."""
         found = (e.settings for e in self.loaded if isinstance(e.settings, RequestIdSettings))
         return next(found, None)
-
-    @functools.cached_property
-    def judge(self) -> CORSMiddleware:
-        """Says why a preflight is refused."""
-        return CORSMiddleware(lambda _, __: [], self.cors)
 
     def place_of(self, option: str, item: str = "") -> Place:
         """Return where the value of an option comes from."""
