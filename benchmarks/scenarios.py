@@ -110,12 +110,30 @@ def patterns(count: int) -> list[str]:
     return [f"https://*.shop{n}.example.org" for n in range(count)]
 
 
+def preview_patterns(count: int) -> list[str]:
+    """Return *count* patterns; the first is ``https://pr-*--shop0.preview.example.org``."""
+    return [f"https://pr-*--shop{n}.preview.example.org" for n in range(count)]
+
+
+def nested_patterns() -> list[str]:
+    """Return 900 patterns that all begin and end as others do, such as ``https://a--*-b.…``."""
+    return [
+        f"https://a{before * '-'}*{after * '-'}b.preview.example.org"
+        for before in range(1, 31)
+        for after in range(1, 31)
+    ]
+
+
 #: Those that know patterns; the others would refuse the origins they stand for.
 _WITH_PATTERNS = [
     peer for peer in peers.CORS_PEERS if peer.name not in ("2020 package", "oslo.middleware")
 ]
 ALLOWED = b"https://app0.example.com"
 MATCHING = b"https://eu.shop0.example.org"
+PREVIEW = b"https://pr-42--shop0.preview.example.org"
+NEAR_MISS = b"https://pr-42--shop.preview.example.org"
+#: The label that takes longest with the nested patterns.
+LONG_LABEL = b"https://a" + b"-" * 61 + b"c.preview.example.org"
 REFUSED = b"https://app0.example.net"
 HOSTILE = b"https://" + b"a." * 4096 + b"example.com"
 #: More of them than any cache of a peer holds.
@@ -140,6 +158,14 @@ def _request_id(app: WSGIApplication) -> Mapping[str, WSGIApplication]:
         "floor": floor.request_id(app),
         "control": floor.request_id(app),
         "ours": factories.request_id({}, log_requests="false", log_tokens="false")(app),
+    }
+
+
+def _errors(app: WSGIApplication) -> Mapping[str, WSGIApplication]:
+    return {
+        "floor": floor.errors(app),
+        "control": floor.errors(app),
+        "ours": factories.errors({})(app),
     }
 
 
@@ -183,6 +209,7 @@ POLICIES: dict[str, tuple[Sequence[str], bytes]] = {
     "1,000 origins": (exact_origins(1000), ALLOWED),
     "10,000 origins": (exact_origins(10_000), ALLOWED),
     "1,000 patterns": (patterns(1000), MATCHING),
+    "1,000 preview patterns": (preview_patterns(1000), PREVIEW),
 }
 
 
@@ -201,6 +228,8 @@ def scenarios() -> list[Scenario]:
     for name, (origins, origin) in POLICIES.items():
         measured = _WITH_PATTERNS if "patterns" in name else peers.CORS_PEERS
         headers = {"allowed": [origin], "refused": [REFUSED]}
+        if origin is PREVIEW:
+            headers["nearly allowed"] = [NEAR_MISS]
         # The frameworks are left out where they would take minutes.
         hostile = {"8 kB Origin": [HOSTILE], "changing Origin": CHANGING}
         for verdict, values in (headers | hostile).items():
@@ -226,7 +255,13 @@ def scenarios() -> list[Scenario]:
                 )
             )  # fmt: skip
     found += [
+        Scenario(f"errors, {body}", Request(environ=environ), app, _errors, 1.25)
+        for body, (app, environ) in bodies.items()
+    ]
+    found += [
         Scenario(f"main, {name}", request, LIST, _main(TEN), 0)
         for name, (request, _) in _CORS_REQUESTS.items()
     ]
+    request, _ = _CORS_REQUESTS["allowed"]
+    found.append(Scenario("main, allowed, generator", request, GENERATOR, _main(TEN), 0))
     return found

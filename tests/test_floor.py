@@ -6,6 +6,7 @@ Ratios to a floor that did less would say nothing.
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 from wsgiref.validate import validator
 
@@ -13,7 +14,19 @@ import pytest
 
 from benchmarks import floor
 from benchmarks.scenarios import ALLOWED, REFUSED, TEN, Scenario, cors_options, scenarios
-from tests.wsgi import Answer, call, make_environ
+from tests.failing import (
+    PLAIN,
+    Body,
+    boom,
+    empty,
+    fails,
+    fails_after_start,
+    one,
+    sends,
+    starts_late,
+    writes,
+)
+from tests.wsgi import Answer, answering, call, make_environ
 from wsgi_mw_paste import factories
 
 if TYPE_CHECKING:
@@ -54,8 +67,9 @@ def test_the_floor_answers_as_the_filter_does(scenario: Scenario) -> None:
             seen.append({key: masked(value, inbound) for key, value in given.items()})
         assert responses[0] == responses[1] == responses[2]
         assert seen[0] == seen[1] == seen[2]
-        # There is something to measure.
-        assert responses[0] != response(call(scenario.app, environ), inbound)
+        # There is something to measure; errors changes no response that does not fail.
+        bare = response(call(scenario.app, environ), inbound)
+        assert (responses[0] == bare) is scenario.name.startswith("errors")
 
 
 @pytest.mark.parametrize(
@@ -77,17 +91,15 @@ def test_what_is_measured_keeps_to_the_protocol(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("origin", [None, ALLOWED.decode(), REFUSED.decode()])
 def test_the_floor_removes_what_the_filter_removes(origin: str | None) -> None:
-    """CORS headers and ids of the application's own are replaced by both, in any case."""
-
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        headers = [
-            ("Content-Type", "text/plain"),
+    """Both replace the application's own CORS headers and ids, in any case."""
+    app = answering(
+        headers=[
+            *PLAIN,
             ("access-control-allow-origin", "*"),
             ("Access-Control-Expose-Headers", "*"),
             ("x-request-ID", "the-applications"),
         ]
-        start_response("200 OK", headers)
-        return [b"hello"]
+    )
 
     def answer(stack: WSGIApplication) -> Answer:
         headers = {"X-Request-Id": "abc-123"} | ({"Origin": origin} if origin else {})
@@ -97,15 +109,45 @@ def test_the_floor_removes_what_the_filter_removes(origin: str | None) -> None:
     assert response(answer(floor.stack(app, TEN))) == response(answer(ours(app)))
 
 
-def test_the_floor_answers_an_exception_with_500() -> None:
-    """It does so where the response has not begun, and raises where it has."""
+@pytest.mark.parametrize(
+    "app",
+    [
+        fails,
+        fails_after_start,
+        sends(Body([boom])),
+        starts_late(Body([empty, boom])),
+        sends(Body([empty])),
+        sends(Body([one, boom])),
+        writes(b"one", boom),
+        writes(b"one", lambda: Body([boom])),
+    ],
+)
+def test_the_floor_fails_where_the_filter_fails(app: WSGIApplication) -> None:
+    """Both answer in the place of a response that is held, and raise once a byte of it is sent."""
+    found = []
+    for wrapped in floor.errors(app), factories.errors({})(app):
+        try:
+            found.append(call(wrapped).code)
+        except LookupError:
+            found.append(0)
+    assert found[0] == found[1]
 
-    def raises(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/late":
-            start_response("200 OK", [])
-        raise ValueError
 
-    app = floor.errors(raises)
-    assert call(app, make_environ(path="/early")).code == 500
-    with pytest.raises(ValueError):  # noqa: PT011 -- the application's
-        call(app, make_environ(path="/late"))
+def test_the_floor_knows_a_second_start_response() -> None:
+    """It replaces a response that is held, is the server's after that, and needs an exception."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        write = start_response("200 OK", PLAIN)
+        with pytest.raises(AssertionError):
+            start_response("200 OK", PLAIN)
+        try:
+            boom()
+        except LookupError:
+            start_response("503 Service Unavailable", PLAIN, sys.exc_info())
+            write(b"one")
+            start_response("503 Service Unavailable", PLAIN, sys.exc_info())
+        return []  # pragma: no cover -- the line before raises
+
+    for wrapped in floor.errors(app), factories.errors({})(app):
+        with pytest.raises(LookupError):
+            call(wrapped)

@@ -11,10 +11,8 @@ A second one inside the first passes through: the id, the record and the header 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
-import sys
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -31,6 +29,7 @@ from wsgi_mw_paste.context import (
     current_scope,
     is_safe_id,
     new_request_id,
+    note_request_id,
     plain_id_matcher,
 )
 from wsgi_mw_paste.logging import RequestIdFilter
@@ -408,14 +407,7 @@ class _Exchange:
 
     def _blame(self, error: BaseException) -> None:
         """Say in the exception whose it is: the server's own traceback shall carry the id."""
-        if sys.version_info >= (3, 11):
-            prefix = "request_id: "
-            # Exceptions of frozen classes take no note.
-            with contextlib.suppress(Exception):
-                # An exception that is kept and raised again has the note of another request.
-                notes = getattr(error, "__notes__", [])
-                notes[:] = [note for note in notes if not str(note).startswith(prefix)]
-                error.add_note(prefix + self._request_id)
+        note_request_id(error, self._request_id)
         if self._record is not None:
             self._record.error_type = type(error).__name__
 

@@ -164,7 +164,13 @@ def _write_finding(out: Terminal, finding: Finding) -> None:
 
 
 def write_explanation(out: Terminal, explanation: Explanation) -> None:
-    """Write what a browser sends, what it receives, and the outcome."""
+    """Write what a browser sends, what it receives, and the verdict."""
+    write_steps(out, explanation)
+    out.write(explanation.verdict, "red" if explanation.refusal else "green")
+
+
+def write_steps(out: Terminal, explanation: Explanation) -> None:
+    """Write all but the verdict."""
     for why, exchange, failure in explanation.steps:
         if why:
             out.write(f"A preflight, because {' and '.join(why)}", "bold")
@@ -187,7 +193,6 @@ def write_explanation(out: Terminal, explanation: Explanation) -> None:
         if hidden:
             out.write(f"but not {', '.join(hidden)}", indent=2)
         out.write()
-    out.write(explanation.verdict, "red" if explanation.refusal else "green")
 
 
 def _exchange_lines(exchange: Exchange) -> Iterator[str]:
