@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from io import StringIO
@@ -135,6 +136,44 @@ def test_words_are_broken_between_lines_only(path: Path, monkeypatch: pytest.Mon
     assert [line for line in narrow.splitlines() if len(line) > 80 and " " in line.strip()] == []
 
 
+def test_the_same_options_are_listed_once() -> None:
+    """Where a filter is on several routes, the others say where its options stand."""
+    write_ini("""
+        [composite:main]
+        paste.composite_factory = tests.ini:make_urlmap
+        /open = open
+        /closed = closed
+
+        [pipeline:open]
+        pipeline = cors cors hello
+
+        [pipeline:closed]
+        pipeline = cors egg:wsgi_mw_paste#errors hello
+
+        [filter:cors]
+        use = egg:wsgi_mw_paste#cors
+        cors_allowed = https://app.example.com
+        """)
+    lines = printed(check("test.ini")).partition("Warnings")[0].splitlines()
+    # All but the options, which are indented as deep or deeper, by themselves.
+    shown = [line for line in lines if re.match(r" {2,8}\S", line) and "        cors_" not in line]
+    assert shown == [
+        "  main: composite, test.ini:2 [composite:main]",
+        "  /open",
+        "      cors: wsgi_mw_paste (cors), test.ini:13 [filter:cors]",
+        "      cors: wsgi_mw_paste (cors), test.ini:13 [filter:cors]",
+        "        as above",
+        "      hello: application, test.ini:17 [app:hello]",
+        "  /closed",
+        "      cors: wsgi_mw_paste (cors), test.ini:13 [filter:cors]",
+        "        as under /open",
+        "      egg:wsgi_mw_paste#errors: wsgi_mw_paste (errors),",
+        "        test.ini:11 [pipeline:closed] pipeline",
+        "      hello: application, test.ini:17 [app:hello]",
+    ]
+    assert sum(line.startswith("        cors_allowed ") for line in lines) == 1
+
+
 def test_a_finding_shows_its_code_and_the_lines_to_write() -> None:
     """The place comes first, then what is wrong, then what to write, line by line."""
     write_ini("[app:main]\nuse = hello\n")
@@ -253,13 +292,16 @@ OK = """
 @pytest.mark.parametrize("arguments", ARGUMENTS)
 @pytest.mark.parametrize("columns", ["3", "0", "many"])
 def test_any_width_will_do(
-    arguments: Sequence[str], columns: str, monkeypatch: pytest.MonkeyPatch
+    arguments: Sequence[str],
+    columns: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """``COLUMNS`` may be anything."""
     monkeypatch.setenv("COLUMNS", columns)
     write_ini(OK)
-    done = run(*arguments)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert main(arguments) == 0
+    assert capsys.readouterr().err == ""
 
 
 # Not of --help, whose output is argparse's.

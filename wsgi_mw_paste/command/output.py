@@ -83,7 +83,7 @@ def write_report(out: Terminal, report: Report, node: Node) -> None:
     :param node: the report's, of a file that can be loaded.
     """
     out.write(f"What a request passes in {report.file}", "bold")
-    _write_node(out, node, 2)
+    _write_node(out, node, 2, {})
     out.write()
     for level, colour in _LEVELS:
         if found := report.of(level):
@@ -96,7 +96,14 @@ def write_report(out: Terminal, report: Report, node: Node) -> None:
     out.write(", ".join(f"{count} {level}{'s' * (count != 1)}" for count, level in counts), colour)
 
 
-def _write_node(out: Terminal, node: Node, indent: int) -> None:
+def _write_node(
+    out: Terminal, node: Node, indent: int, seen: dict[object, str], under: str = ""
+) -> None:
+    """Write a node and what it passes requests to.
+
+    :param seen: options that were written already, each with the key of the composite there.
+    :param under: the key of the composite here.
+    """
     what, place = node.role, str(node.place)
     if node.factory is not None:
         what = f"wsgi_mw_paste ({', '.join(node.factory.parts or [node.factory.name])})"
@@ -106,12 +113,18 @@ def _write_node(out: Terminal, node: Node, indent: int) -> None:
     out.write(f"{head}, {place}" if fits else f"{head},", "bold", indent=indent)
     if not fits:
         out.write(place, "bold", indent=indent + 2)
-    _write_values(out, node, indent + 2)
+    listed = (node.sections, *((value.option, value.text) for value in node.values()))
+    if listed in seen and len(listed) > 1:
+        where = "above" if seen[listed] == under else f"under {seen[listed]}"
+        out.write(f"as {where}", indent=indent + 2)
+    else:
+        seen[listed] = under
+        _write_values(out, node, indent + 2)
     for key, inner in node.inner.items():
         if key:
             out.write()
             out.write(key, indent=indent)
-        _write_node(out, inner, indent + 4 if key else indent)
+        _write_node(out, inner, indent + 4 if key else indent, seen, key or under)
 
 
 def _write_values(out: Terminal, node: Node, indent: int) -> None:
