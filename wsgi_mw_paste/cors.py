@@ -176,14 +176,18 @@ class CORSSettings(Settings):
         metadata=option(boolean, "accept `*.github.io` and the like together with credentials"),
     )
 
-    @functools.cached_property
-    def _reading(self) -> Reading:
-        policy = Policy(
+    @property
+    def policy(self) -> Policy:
+        """What decides which origins may be listed."""
+        return Policy(
             self.cors_allow_credentials,
             self.cors_tolerate_insecure_origins,
             self.cors_tolerate_public_suffixes,
         )
-        return compile_origins(self.cors_allowed, policy)
+
+    @functools.cached_property
+    def _reading(self) -> Reading:
+        return compile_origins(self.cors_allowed, self.policy)
 
     @property
     def origins(self) -> Origins:
