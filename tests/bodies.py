@@ -12,7 +12,7 @@ from tests.wsgi import Answer, make_environ
 from wsgi_mw_paste import RequestIdMiddleware, RequestIdSettings, current_request_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import pytest
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -27,9 +27,9 @@ def with_ids(app: WSGIApplication) -> RequestIdMiddleware:
     return RequestIdMiddleware(app, RequestIdSettings(log_tokens=False))
 
 
-def inbound(**more: Any) -> WSGIEnvironment:
+def inbound(headers: Mapping[str, str] = {}, /, **more: Any) -> WSGIEnvironment:
     """Return an environ with the id that these tests look for."""
-    return make_environ(headers={"X-Request-Id": ID}, **more)
+    return make_environ(headers={"X-Request-Id": ID, **headers}, **more)
 
 
 def answers(
@@ -263,6 +263,13 @@ def fails_in_first_chunk(
     return Closing(look, Chunks(look, error))
 
 
+def fails_after_an_empty_chunk(
+    error: BaseException, look: Probe, start_response: StartResponse
+) -> Iterable[bytes]:
+    start_response("200 OK", PLAIN)
+    return Closing(look, Chunks(look, b"", b"", error))
+
+
 def fails_in_third_chunk(
     error: BaseException, look: Probe, start_response: StartResponse
 ) -> Iterable[bytes]:
@@ -294,6 +301,7 @@ FAILURES = {
     "iter": Failure(fails_in_iter, 99, 1, 500, 0),
     "first chunk, not started": Failure(fails_before_late_start, 99, 1, 500, 0),
     "first chunk": Failure(fails_in_first_chunk, 99, 1, 500, 0),
+    "after an empty chunk": Failure(fails_after_an_empty_chunk, 99, 1, 500, 0),
     "third chunk": Failure(fails_in_third_chunk, 99, 1, 202, 6),
     "close, half-way": Failure(fails_in_close, 1, 1, 202, 3),
     "close, no chunk taken": Failure(fails_in_close, 0, 1, 202, 0),

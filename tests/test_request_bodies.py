@@ -289,3 +289,33 @@ def test_the_header_is_on_the_response_whatever_the_body() -> None:
         answer = call(validator(with_ids(answers(kind.make, Probe()))), inbound())
         assert_headers(answer, {"Content-Type": "text/plain", "X-Request-Id": ID})
         assert answer.body == b"onetwothree"
+
+
+@pytest.mark.parametrize("recording", [True, False], ids=["recorded", "not recorded"])
+def test_bytes_are_passed_through(*, recording: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """A body that is one ``bytes`` object stays one: uWSGI sends it, others refuse its items."""
+    whole = b"one"
+    settings = RequestIdSettings(log_tokens=False, log_requests=recording)
+    app: Any = RequestIdMiddleware(sends(whole), settings)
+    assert app(inbound(), lambda *_: lambda _: None) is whole
+    assert [vars(record)["bytes"] for record in caplog.records] == [3] * recording
+
+
+@pytest.mark.parametrize("body", [[None], (1, b"one"), "text", [b"one", object()]], ids=repr)
+def test_a_body_of_other_things_is_the_servers_to_refuse(
+    body: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server gets what there is, nothing here raises, and the request is recorded."""
+    response: Any = with_ids(sends(body))(inbound(), lambda *_: lambda _: None)
+    assert list(response) == list(body)
+    getattr(response, "close", list)()
+    (record,) = caplog.records
+    assert (record.levelname, vars(record)["status"]) == ("INFO", 200)
+
+
+def test_chunks_of_other_things_are_the_servers_to_refuse(caplog: pytest.LogCaptureFixture) -> None:
+    """What is no bytes object has no length that counts."""
+    body: Any = with_ids(sends(iter([b"one", None, 5])))(inbound(), lambda *_: lambda _: None)
+    assert list(body) == [b"one", None, 5]
+    body.close()
+    assert outcomes(caplog) == [(200, 3, "INFO", None)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from wsgiref.validate import validator
@@ -14,13 +14,13 @@ import pytest
 
 from tests.bodies import (
     CHUNKS,
-    ID,
     PLAIN,
     Closing,
     Probe,
     as_list,
     inbound,
     outcomes,
+    sends,
     with_ids,
 )
 from tests.wsgi import between_validators, call, make_environ
@@ -142,62 +142,83 @@ def test_a_request_may_change_threads(caplog: pytest.LogCaptureFixture) -> None:
     assert outcomes(caplog) == [(200, 11, "INFO", None)]
 
 
-def test_close_is_reached_while_another_thread_is_inside(caplog: pytest.LogCaptureFixture) -> None:
-    """Closed in the middle of a chunk, the application's close() runs once, and without the id."""
-    inside, closed = threading.Event(), threading.Event()
-    seen = []
+class Waiting:
+    """A body that is closed while another thread is inside its iterator.
 
-    class Body:
-        def __iter__(self) -> Iterator[bytes]:
-            seen.append(current_request_id())
-            inside.set()
-            assert closed.wait(timeout=30)
-            yield b"late"
+    :param in_close: what ``close()`` raises.
+    """
 
-        def close(self) -> None:
-            seen.append(current_request_id())
-            closed.set()
+    def __init__(self, in_close: Exception | None = None) -> None:
+        self.look = Probe()
+        self.in_close = in_close
+        self.inside, self.closed = threading.Event(), threading.Event()
 
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response("200 OK", PLAIN)
-        return Body()
+    def __iter__(self) -> Iterator[bytes]:
+        self.look("next")
+        self.inside.set()
+        assert self.closed.wait(timeout=30)
+        yield b"late"
 
+    def close(self) -> None:
+        self.look("close")
+        self.closed.set()
+        if self.in_close is not None:
+            raise self.in_close
+
+
+@contextmanager
+def another_thread_inside(waiting: Waiting, body: Any) -> Iterator[Any]:
+    """Have another thread take a chunk during the ``with`` statement; return the response."""
     # No validators: they count a chunk after close() as a mistake of the application's.
-    body: Any = with_ids(app)(inbound(), lambda *_: lambda _: None)
+    response: Any = with_ids(sends(body))(inbound(), lambda *_: lambda _: None)
     with ThreadPoolExecutor(1) as pool:
-        chunk = pool.submit(next, body)
-        assert inside.wait(timeout=30)
-        body.close()
+        chunk = pool.submit(next, response)
+        assert waiting.inside.wait(timeout=30)
+        yield response
+        waiting.closed.set()
         assert chunk.result(timeout=30) == b"late"
-        body.close()
-    assert seen == [ID, None]
+        assert list(response) == []
+
+
+def test_close_is_reached_while_another_thread_is_inside(caplog: pytest.LogCaptureFixture) -> None:
+    """Closed in the middle of a chunk, the application's close() runs once, and with the id."""
+    waiting = Waiting()
+    with another_thread_inside(waiting, waiting) as response:
+        response.close()
+        response.close()
+    assert (waiting.look.count("next"), waiting.look.count("close")) == (1, 1)
     assert outcomes(caplog) == [(200, 0, "INFO", None)]
+
+
+@pytest.mark.parametrize("error", [LookupError(), RuntimeError("cannot enter context")], ids=repr)
+def test_a_close_that_fails_while_another_thread_is_inside_runs_once(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its exception gets through, even if it looks like that of a context that is busy."""
+    waiting = Waiting(error)
+    with another_thread_inside(waiting, waiting) as response:
+        with pytest.raises(type(error)) as caught:
+            response.close()
+        response.close()
+    assert caught.value is error
+    assert waiting.look.count("close") == 1
+    assert outcomes(caplog) == [(200, 0, "ERROR", type(error).__name__)]
 
 
 def test_the_record_is_written_while_another_thread_is_inside(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """So it is for a body without close(), which a server closes in the middle of a chunk."""
-    inside, closed = threading.Event(), threading.Event()
+    """So it is for a body without close(), and a filter that looks sees the id."""
+    waiting = Waiting()
 
-    class Body:
-        def __iter__(self) -> Iterator[bytes]:
-            inside.set()
-            assert closed.wait(timeout=30)
-            yield b"late"
+    def see(record: logging.LogRecord) -> bool:
+        waiting.look("record")
+        return True
 
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response("200 OK", PLAIN)
-        return Body()
-
-    # No validators: they count a chunk after close() as a mistake of the application's.
-    body: Any = with_ids(app)(inbound(), lambda *_: lambda _: None)
-    with ThreadPoolExecutor(1) as pool:
-        chunk = pool.submit(next, body)
-        assert inside.wait(timeout=30)
-        body.close()
+    caplog.handler.addFilter(see)
+    with another_thread_inside(waiting, map(bytes, waiting)) as response:
+        response.close()
         assert outcomes(caplog) == [(200, 0, "INFO", None)]
-        closed.set()
-        assert chunk.result(timeout=30) == b"late"
-        assert list(body) == []
+    caplog.handler.removeFilter(see)
+    assert waiting.look.count("record") == 1
     assert outcomes(caplog) == [(200, 0, "INFO", None)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
 from wsgiref.validate import validator
@@ -170,29 +171,68 @@ def test_the_duration_is_that_of_the_whole_response(caplog: pytest.LogCaptureFix
     assert (inner[1] - inner[0]) * 1000 - rounding <= duration <= outer * 1000 + rounding
 
 
-def test_a_runtime_error_of_a_handler_is_the_handlers() -> None:
-    """It comes once: a record is not written again because somebody failed to write it."""
-    written = []
+@pytest.mark.parametrize(
+    ("status", "recorded"),
+    [
+        pytest.param(b"404 Not Found", 404, id="bytes"),
+        pytest.param(b"\xe9", None, id="bytes that are no number"),
+        pytest.param(404, 404, id="int"),
+        pytest.param(HTTPStatus.NOT_FOUND, 404, id="HTTPStatus"),
+        pytest.param(None, None, id="None"),
+    ],
+)
+def test_a_status_that_is_no_text_is_recorded(
+    status: Any, recorded: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server gets it as it is, to refuse or to accept; the record has the number."""
+    got = []
 
-    class Broken(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            written.append(record.getMessage())
-            raise RuntimeError("full")
+    def app(environ: WSGIEnvironment, start_response: Any) -> Iterable[bytes]:
+        start_response(status, PLAIN)
+        return [b"hello"]
 
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response("200 OK", PLAIN)
-        return iter([b"hello"])
+    def start_response(status: Any, headers: Any) -> Callable[[bytes], object]:
+        got.append(status)
+        return lambda _: None
 
-    logger, handler = logging.getLogger("wsgi_mw_paste.access"), Broken()
-    logger.addHandler(handler)
-    try:
-        body: Any = with_ids(app)(inbound(), lambda *_: lambda _: None)
-        with pytest.raises(RuntimeError, match="full"):
-            body.close()
-        body.close()
-    finally:
-        logger.removeHandler(handler)
-    assert len(written) == 1
+    with_ids(app)(inbound(), start_response)
+    assert got == [status]
+    assert outcomes(caplog) == [(recorded, 5, "INFO", None)]
+
+
+def ends_a_websocket(environ: WSGIEnvironment, start_response: StartResponse) -> NoReturn:
+    """End as extensions for WebSockets do under gunicorn: they have answered on the socket."""
+    environ.clear()
+    raise StopIteration
+
+
+@pytest.mark.parametrize(
+    ("headers", "recorded"),
+    [
+        pytest.param({"Upgrade": "websocket"}, (None, 0, "INFO", None), id="websocket"),
+        pytest.param({"Upgrade": "WebSocket"}, (None, 0, "INFO", None), id="any case"),
+        pytest.param({"Upgrade": "h2c"}, (500, 0, "ERROR", "StopIteration"), id="another upgrade"),
+        pytest.param({}, (500, 0, "ERROR", "StopIteration"), id="no upgrade"),
+    ],
+)
+def test_the_end_of_a_websocket_is_no_error(
+    headers: dict[str, str], recorded: tuple[Any, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """``StopIteration`` is gunicorn's sign for it; on another request it is an ordinary bug."""
+    with pytest.raises(StopIteration):
+        with_ids(ends_a_websocket)(inbound(headers), lambda *_: lambda _: None)
+    assert outcomes(caplog) == [recorded]
+
+
+def test_another_exception_on_a_websocket_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Only the sign itself is no failure."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> NoReturn:
+        raise KeyError("boom")
+
+    with pytest.raises(KeyError):
+        with_ids(app)(inbound({"Upgrade": "websocket"}), lambda *_: lambda _: None)
+    assert outcomes(caplog) == [(500, 0, "ERROR", "KeyError")]
 
 
 def test_a_runtime_error_of_close_is_the_applications() -> None:

@@ -357,6 +357,28 @@ def test_an_answer_that_is_taken_back_has_the_header_too() -> None:
     assert_headers(answer, {"Content-Type": "text/plain", "X-Request-Id": "abc-123"})
 
 
+def test_arguments_may_be_named() -> None:
+    """``start_response(status, headers, exc_info=…)``, as WebOb and others write it, is served."""
+    started: list[tuple[str, Any]] = []
+
+    def app(environ: WSGIEnvironment, start_response: Any) -> Iterable[bytes]:
+        start_response(status="200 OK", headers=[("Content-Type", "text/html")])
+        try:
+            environ["late"]
+        except KeyError:
+            headers = [("Content-Type", "text/plain")]
+            start_response("503 Later", headers=headers, exc_info=sys.exc_info())
+        return [b"later"]
+
+    def start_response(status: str, headers: Any, exc_info: Any = None, /) -> Any:
+        started.append((status, exc_info and exc_info[0]))
+        return lambda _: None
+
+    settings = RequestIdSettings(log_tokens=False)
+    RequestIdMiddleware(app, settings)(make_environ(), start_response)
+    assert started == [("200 OK", None), ("503 Later", KeyError)]
+
+
 def test_an_inner_filter_keeps_the_first_ones_id(caplog: pytest.LogCaptureFixture) -> None:
     """The inner one of two adds no header, no record and no id, whatever its options are."""
     current = []

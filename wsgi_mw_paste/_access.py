@@ -7,16 +7,17 @@ shows every field, the ``token`` among them.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import hmac
 import logging
 import re
-from time import perf_counter
-from typing import TYPE_CHECKING, Final, Literal
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
-from wsgi_mw_paste._wsgi import ERROR_TYPE_KEY
+from wsgi_mw_paste._wsgi import ERROR_TYPE_KEY, report_logging_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -38,6 +39,7 @@ _FACTS: Final = (
     "REMOTE_ADDR",
     "HTTP_USER_AGENT",
     "HTTP_AUTHORIZATION",
+    "HTTP_UPGRADE",
 )
 _MAX_FACT: Final = 2048
 #: The first status that is no success, so that it is logged for an excluded path, too.
@@ -102,7 +104,7 @@ class AccessLog:
         self.token = _token_reader(log_tokens, log_tokens_key.encode("utf-8", "surrogateescape"))
 
     def begin(self, environ: WSGIEnvironment, request_id: str, source: str) -> AccessRecord | None:
-        """Start a record; ``None`` if nobody would read it."""
+        """Start a record; ``None`` if the logger would drop it whatever happens."""
         if not self.logger.isEnabledFor(logging.ERROR):
             return None
         return AccessRecord(self, environ, request_id, source)
@@ -126,45 +128,67 @@ class AccessRecord:
         self._request_id = request_id
         self._source = source
         self._facts = tuple(map(environ.get, _FACTS))
-        self._started = perf_counter()
-        self.status: str | None = None
+        self.status: object = None
         self.headers: Headers = []
         self.bytes = 0
         self.error_type: str | None = None
         self._counted = True
+        self._started = perf_counter_ns()
 
-    def start(self, status: str, headers: Headers, write: Write) -> Write:
+    def start(self, status: object, headers: Headers, write: Write) -> Write:
         """Take note of a response; return its ``write`` (PEP 3333), which counts from now on."""
         self.status, self.headers, self._write = status, headers, write
         return self.write
 
     def write(self, data: bytes) -> object:
-        """Hand *data* on, and count it if the server took it."""
+        """Pass *data* on, and count it if the server took it."""
         result = self._write(data)
-        self.bytes += len(data)
+        self.count((data,))
         return result
 
+    def count(self, chunks: Iterable[Any]) -> None:
+        """Count the bytes of chunks; those that are not bytes are the server's to refuse."""
+        with contextlib.suppress(TypeError):
+            self.bytes += sum(map(len, chunks))
+
     def count_from_headers(self) -> None:
-        """Take the Content-Length for the number of bytes: nobody will count them."""
+        """Take the Content-Length for the number of bytes, where there are no chunks to count."""
         lengths = [value for name, value in self.headers if name.lower() == "content-length"]
         self._counted = len(lengths) == 1 and bool(re.fullmatch("[0-9]{1,18}", lengths[0]))
         self.bytes = int(lengths[0]) if self._counted else 0
 
+    def fail(self, error: BaseException) -> None:
+        """Take note of an exception that leaves the application in place of a response."""
+        upgrade = self._facts[-1]
+        if isinstance(error, StopIteration) and upgrade and upgrade.lower() == "websocket":
+            # gunicorn's sign that the application has answered on the socket itself.
+            self.status = None
+            return
+        self.error_type = type(error).__name__
+        if not self.bytes:
+            # Nothing is sent before the first byte (PEP 3333), so the server will answer.
+            self.status = "500"
+
     def emit(self) -> None:
-        """Log the record, once, unless its level is off or its path is excluded."""
+        """Log the record, once. A log that fails is reported on stderr, and fails nothing else."""
+        duration = perf_counter_ns() - self._started
         log, self._log = self._log, None
         if log is None:
             return
-        duration = perf_counter() - self._started
         # The application may keep its start_response, and with it this record, in the environ.
         environ, self._environ = self._environ, {}
-        logger = log.logger
-        error_type = self.error_type or environ.get(ERROR_TYPE_KEY)
-        level = logging.INFO if error_type is None else logging.ERROR
-        if not logger.isEnabledFor(level):
-            return
+        try:
+            error_type = self.error_type or environ.get(ERROR_TYPE_KEY)
+            level = logging.INFO if error_type is None else logging.ERROR
+            if log.logger.isEnabledFor(level):
+                self._log_to(log, level, error_type, duration)
+        except Exception:  # noqa: BLE001 -- handlers, filters and record factories are the user's
+            report_logging_failure()
+
+    def _log_to(self, log: AccessLog, level: int, error_type: str | None, nanoseconds: int) -> None:
+        """Make the log record, unless the path is excluded, and have it handled."""
         status = _status_code(self.status)
-        host, server, method, script, path, protocol, address, agent, auth = self._facts
+        host, server, method, script, path, protocol, address, agent, auth, _ = self._facts
         path = (script or "") + (path or "")
         if error_type is None and path in log.excluded and status and status < _BAD_REQUEST:
             return
@@ -172,7 +196,8 @@ class AccessRecord:
             (host or server or "", method or "", path, protocol or "", address or "")
         )
         size = self.bytes if self._counted else None
-        milliseconds = round(duration * 1000, 3)
+        milliseconds = nanoseconds // 1000 / 1000
+        logger = log.logger
         record = logger.makeRecord(
             logger.name, level, __file__, 0, "%s %s %s %s %s %s %sms",
             (
@@ -181,29 +206,32 @@ class AccessRecord:
             ),
             None,
         )  # fmt: skip
-        # Not ``extra=``: it raises where a record factory of the user's sets one of these.
-        record.__dict__.update(
-            {
-                "request_id": self._request_id,
-                "request_id_source": self._source,
-                "host": host or None,
-                "method": method or None,
-                "path": path or None,
-                "status": status,
-                "bytes": size,
-                "duration_ms": milliseconds,
-                "remote_addr": address or None,
-                "user_agent": _clean_agent(agent) if agent else None,
-                "protocol": protocol or None,
-                "token": log.token(auth) if auth else None,
-                "error_type": error_type,
-            }
-        )
+        # Not ``extra=``: it raises where a record factory of the user's sets one of these. And one
+        # by one: a dict of them for update() costs twice as much, a twentieth of the record.
+        fields = record.__dict__
+        fields["request_id"] = self._request_id
+        fields["request_id_source"] = self._source
+        fields["host"] = host or None
+        fields["method"] = method or None
+        fields["path"] = path or None
+        fields["status"] = status
+        fields["bytes"] = size
+        fields["duration_ms"] = milliseconds
+        fields["remote_addr"] = address or None
+        fields["user_agent"] = _clean_agent(agent) if agent else None
+        fields["protocol"] = protocol or None
+        fields["token"] = log.token(auth) if auth else None
+        fields["error_type"] = error_type
         logger.handle(record)
 
 
-def _status_code(status: str | None) -> int | None:
-    return int(status[:3]) if status and status[:3].isdecimal() else None
+def _status_code(status: object) -> int | None:
+    """Return the number of a status, also of one that PEP 3333 does not allow."""
+    if isinstance(status, bytes):
+        status = status.decode("latin-1")
+    if isinstance(status, str):
+        return int(status[:3]) if status[:3].isdecimal() else None
+    return int(status) if isinstance(status, int) else None
 
 
 #: RFC 6750, section 2.1. Real tokens have a few thousand characters.

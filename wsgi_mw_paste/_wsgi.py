@@ -1,13 +1,20 @@
-"""What PEP 3333 asks of every filter here, and the keys that they share in the environ.
+"""What PEP 3333 asks of every filter here, the keys they share in the environ, and safe logging.
 
 **A start_response that passes exc_info on** keeps it no longer than the call: a server that raises
 the exception again would otherwise leave a reference cycle of traceback, frame and ``exc_info``,
 which stays until the garbage collector runs. Hence the ``finally: exc_info = None`` in each.
+
+**Logging never breaks a response.** Handlers and filters are the user's, and some raise: the log
+host is gone, stderr is closed. During a request, log with :func:`log_safely`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import contextlib
+import logging
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -61,3 +68,31 @@ def foreign_spellings(ours: Container[str]) -> frozenset[str]:
 def environ_key(header: str) -> str:
     """Return the key of a request header in the environ (PEP 3333, "environ Variables")."""
     return "HTTP_" + header.upper().replace("-", "_")
+
+
+def log_safely(
+    logger: logging.Logger, level: int, message: str, *args: object, **kwargs: Any
+) -> None:
+    """Call ``logger.log()``; whatever a handler, filter or record factory raises goes to stderr.
+
+    ``SystemExit`` and the like pass.
+
+    :param kwargs: those of ``logger.log()``: ``exc_info``, ``extra``, ``stacklevel``.
+    """
+    # The record names the function that calls this one.
+    kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
+    try:
+        logger.log(level, message, *args, **kwargs)
+    except Exception:  # noqa: BLE001 -- a log that fails is no reason to fail the request
+        report_logging_failure()
+
+
+def report_logging_failure() -> None:
+    """Write the current exception to stderr, as :meth:`logging.Handler.handleError` would.
+
+    It raises nothing, and writes nothing if ``logging.raiseExceptions`` is false.
+    """
+    if logging.raiseExceptions and sys.stderr is not None:
+        # It may be closed, or be the very log that fails.
+        with contextlib.suppress(Exception):
+            sys.stderr.write(f"--- Logging error ---\n{traceback.format_exc()}")

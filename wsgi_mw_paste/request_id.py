@@ -48,6 +48,7 @@ from wsgi_mw_paste.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextvars import Context
 
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -199,12 +200,12 @@ class RequestIdMiddleware:
         header = self._header, request_id
         lower, others = self._lower_header, self._other_headers
 
-        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
+        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
             """Send the id once, whatever the application sends in its place."""
             sent = [*headers]
             for name, _ in sent:
                 if name not in others and name.lower() == lower:
-                    sent = [each for each in sent if each[0].lower() != lower]
+                    sent = [field for field in sent if field[0].lower() != lower]
                     break
             sent.append(header)
             if exc_info is None:
@@ -213,19 +214,25 @@ class RequestIdMiddleware:
                 try:
                     write = start_response(status, sent, exc_info)
                 finally:
-                    # A server that raises it again would leave a cycle: traceback, frame, exc_info.
                     exc_info = None
             return write if record is None else record.start(status, sent, write)
 
         try:
-            body = context.run(self._app, environ, start)
+            body: Any = context.run(self._app, environ, start)
         except BaseException as error:
-            _Exchange(context.run, request_id, record).fail(error)
+            _add_note(error, request_id)
+            if record is not None:
+                record.fail(error)
+                context.run(record.emit)
             raise
         kind = type(body)
-        if record is None and (kind is list or kind is tuple):
-            return body
-        return _Exchange(context.run, request_id, record).follow(body, environ)
+        if kind is list or kind is tuple or kind is bytes:
+            # Servers make a Content-Length of a list's length, and uWSGI sends bytes as they are.
+            if record is not None:
+                record.count((body,) if kind is bytes else body)
+                context.run(record.emit)
+            return body  # type: ignore[no-any-return]
+        return _Body(context, request_id, record).follow(body, environ)
 
     def _identify(self, environ: WSGIEnvironment, inbound: str | None) -> tuple[str, str]:
         """Return the request's id and its source: ``inbound``, ``generated`` or ``replaced``."""
@@ -247,7 +254,7 @@ class RequestIdMiddleware:
 
 
 def _stripped(value: str) -> str:
-    """Return a value without the blanks around it; what no id can be in place of an endless one."""
+    """Return a value without the blanks around it; ``-``, never a valid id, if it is too long."""
     return value.strip(" \t") if len(value) <= _MAX_VALUE else "-"
 
 
@@ -307,32 +314,24 @@ def _nothing() -> None:
     """Close what has nothing to close, or has been closed."""
 
 
-class _Exchange:
-    """What is left of a request when the application has returned: its body and its end.
+class _Body:
+    """A body that produces every chunk, and the end of the request, in the request's context.
 
-    As a body it produces every chunk, and the end, in the request's context. A class and not a
-    generator: the ``finally`` of a generator that was never started does not run when a server
-    closes it.
+    A class and not a generator: the ``finally`` of a generator that was never started does not run
+    when a server closes it.
     """
 
-    __slots__ = ("_chunks", "_close", "_record", "_request_id", "_run")
+    __slots__ = ("_chunks", "_close", "_context", "_record", "_request_id")
 
-    def __init__(
-        self, run: Callable[..., Any], request_id: str, record: AccessRecord | None
-    ) -> None:
-        self._run = run
+    def __init__(self, context: Context, request_id: str, record: AccessRecord | None) -> None:
+        self._context = context
         self._request_id = request_id
         self._record = record
         self._close: Callable[[], object] = _nothing
 
     def follow(self, body: Any, environ: WSGIEnvironment) -> Iterable[bytes]:
-        """Return what ends the request: the body as it is where servers make use of it, or this."""
+        """Return what the server gets: its own file wrapper as it is, else this in its place."""
         try:
-            if self._record is not None and type(body) in (list, tuple):
-                # Servers make a Content-Length of a list's length.
-                self._record.bytes += sum(map(len, body))
-                self._finish()
-                return body  # type: ignore[no-any-return]
             self._close = getattr(body, "close", None) or _nothing
             if is_file_wrapper(body, environ):
                 if self._record is not None:
@@ -342,11 +341,11 @@ class _Exchange:
                     body.close = self.close
                 except AttributeError:
                     # It has no room for the hook, so nothing will.
-                    self._finish()
+                    _run(self._context, self._log)
                 return body  # type: ignore[no-any-return]
-            self._chunks: Iterator[bytes] = self._run(iter, body)
+            self._chunks: Iterator[bytes] = self._context.run(iter, body)
         except BaseException as error:
-            self.fail(error)
+            self._fail(error)
             # There is a body, and no server that will ever see it.
             self.close()
             raise
@@ -357,83 +356,84 @@ class _Exchange:
 
     def __next__(self) -> bytes:
         try:
-            chunk: Any = self._run(next, self._chunks, _END)
+            chunk: Any = self._context.run(next, self._chunks, _END)
         except BaseException as error:
-            self.fail(error)
+            self._fail(error)
             raise
+        record = self._record
         if chunk is _END:
             self._chunks = _NO_CHUNKS
-            if self._record is not None:
-                self._finish()
+            if record is not None:
+                _run(self._context, self._log)
             raise StopIteration
-        if self._record is not None:
-            self._record.bytes += len(chunk)
+        if record is not None:
+            try:  # noqa: SIM105 -- suppress() would cost each chunk as much as all the rest
+                record.bytes += len(chunk)
+            except TypeError:
+                pass  # Not bytes: the server's to refuse.
         return chunk  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Close the application's body, once however often a server calls, and end the request."""
         self._chunks = _NO_CHUNKS
-        if self._close is _nothing:
-            self._finish()
-            return
-        try:
-            self._run(self._end)
-        except RuntimeError as error:
-            if _is_from_inside(error):
-                raise
-            self._end()
+        _run(self._context, self._end)
 
-    def _end(self) -> None:
-        """Close and write the record; to be run in the request's context."""
+    def _end(self, begun: list[bool]) -> None:
+        begun.append(True)
         close, self._close = self._close, _nothing
+        record = self._record
         try:
             close()
         except BaseException as error:
             # Too late for the server to answer in the application's place.
-            self._blame(error)
+            _add_note(error, self._request_id)
+            if record is not None:
+                record.error_type = type(error).__name__
             raise
         finally:
-            if self._record is not None:
-                self._record.emit()
+            if record is not None:
+                record.emit()
 
-    def fail(self, error: BaseException) -> None:
+    def _fail(self, error: BaseException) -> None:
         """End the request with an exception."""
         self._chunks = _NO_CHUNKS
-        self._blame(error)
-        record = self._record
-        if record is not None and not record.bytes:
-            # Nothing is out yet: the server will answer instead of the application.
-            record.status = "500"
-        self._finish()
-
-    def _blame(self, error: BaseException) -> None:
-        """Say in the exception whose it is: the server's own traceback shall carry the id."""
-        if sys.version_info >= (3, 11):
-            prefix = "request_id: "
-            # Exceptions of frozen classes take no note.
-            with contextlib.suppress(Exception):
-                # An exception that is kept and raised again has the note of another request.
-                notes = getattr(error, "__notes__", [])
-                notes[:] = [note for note in notes if not str(note).startswith(prefix)]
-                error.add_note(prefix + self._request_id)
+        _add_note(error, self._request_id)
         if self._record is not None:
-            self._record.error_type = type(error).__name__
+            self._record.fail(error)
+            _run(self._context, self._log)
 
-    def _finish(self) -> None:
-        """Write the access record, if nobody has."""
+    def _log(self, begun: list[bool]) -> None:
+        begun.append(True)
         if self._record is not None:
-            try:
-                self._run(self._record.emit)
-            except RuntimeError as error:
-                if _is_from_inside(error):
-                    raise
-                self._record.emit()
+            self._record.emit()
 
 
-def _is_from_inside(error: RuntimeError) -> bool:
-    """Say whether what a context ran raised this, and not the context that let nobody in.
+def _run(context: Context, function: Callable[[list[bool]], None]) -> None:
+    """Run a function in a context or, while another thread is inside, in a copy of the context.
 
-    Nobody gets in twice, so a server fails that closes a body in one thread while another one
-    iterates. The application's ``close`` and the record then matter more than their context.
+    A server may close a body in one thread while another one iterates; what is to be done at the
+    end has to be done all the same.
+
+    :param function: appends to the list it is given, first of all.
     """
-    return error.__traceback__ is not None and error.__traceback__.tb_next is not None
+    begun: list[bool] = []
+    try:
+        context.run(function, begun)
+    except RuntimeError:
+        # Of the application's own, unless the context was busy and nothing ran.
+        if begun:
+            raise
+    if not begun:
+        context.copy().run(function, begun)
+
+
+def _add_note(error: BaseException, request_id: str) -> None:
+    """Name the request in an exception: the server's own traceback then shows the id."""
+    if sys.version_info >= (3, 11):
+        prefix = "request_id: "
+        # Exceptions of frozen classes take no note.
+        with contextlib.suppress(Exception):
+            # An exception that is kept and raised again has the note of another request.
+            notes = getattr(error, "__notes__", [])
+            notes[:] = [note for note in notes if not str(note).startswith(prefix)]
+            error.add_note(prefix + request_id)
