@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wsgi_mw_paste.factories import FILTERS
+from wsgi_mw_paste.factories import FACTORIES
 from wsgi_mw_paste.settings import options
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 VARIABLES = {
     each.variable
-    for kind in FILTERS.values()
-    for cls in kind.settings
+    for factory in FACTORIES.values()
+    for cls in factory.settings
     for each in options(cls).values()
 }
 

@@ -12,7 +12,7 @@ from paste.deploy.loadwsgi import FILTER, loadcontext
 
 from tests.wsgi import hello
 from wsgi_mw_paste import ConfigurationError
-from wsgi_mw_paste.factories import read
+from wsgi_mw_paste.factories import FACTORIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from wsgi_mw_paste.settings import Loaded
 
 ROOT = Path(__file__).parents[1]
+
+#: A secret, and what is expected of values.
+SECRET = "correct-horse-battery"
+A_NUMBER = "expected a number of seconds from 0 to 86400"
+A_BOOLEAN = "expected true or false"
+A_HEADER = "expected a header name"
+A_KEY = "expected a key as text, without a ; or # comment behind it"
+NO_COMMENT = "expected no ; or # comment behind the value; give it its own line"
 
 #: Appended to every file: the application at the end of the pipelines.
 APP = """
@@ -48,6 +56,13 @@ def write_ini(text: str, name: str = "test.ini") -> Path:
     return path
 
 
+def write_cors(section: str = "", default: str = "") -> Path:
+    """Write an INI file with a ``[DEFAULT]`` and a ``[filter:cors]`` of ours."""
+    return write_ini(
+        f"[DEFAULT]\n{default}\n[filter:cors]\nuse = egg:wsgi_mw_paste#cors\n{section}\n"
+    )
+
+
 def load_ini(text: str, **global_conf: Any) -> WSGIApplication:
     """Write an INI file into the working directory and load its ``main``."""
     return load_file(write_ini(text), **global_conf)
@@ -64,7 +79,7 @@ def read_section(path: Path, name: str, section: str = "", **global_conf: Any) -
     context = loadcontext(
         FILTER, f"config:{path}", name=section or name, global_conf=global_conf or None
     )
-    return read(name, context.global_conf, context.local_conf)
+    return FACTORIES[name].load(context.global_conf, context.local_conf)
 
 
 def lines_of(function: Callable[[], object]) -> list[str]:

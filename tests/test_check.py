@@ -184,7 +184,7 @@ def test_problems_of_the_environment_are_found(monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_unreadable_env_file_is_found() -> None:
     """A ``.env`` that cannot be read is one finding, with its path."""
-    Path(".env").mkdir()
+    Path(".env").write_bytes(b"\xff")
     report = check_ini("[pipeline:main]\npipeline = egg:wsgi_mw_paste#cors hello")
     assert [text.split(":")[0] for text in messages(report, "error")] == [".env"]
 
@@ -546,12 +546,12 @@ def test_the_application_is_not_called() -> None:
         pytest.param("[app:main]\nsecret", "test.ini:2: expected KEY = VALUE", id="parsing"),
         pytest.param(
             "[app:main]\n[app:main]",
-            "test.ini:2 [app:main]: the section is there twice; keep one",
+            "test.ini:2 [app:main]: this section stands twice; keep only one",
             id="section-twice",
         ),
         pytest.param(
             "[app:main]\nkey = secret\nkey = secret",
-            "test.ini:3 [app:main] key: the key is there twice; keep one",
+            "test.ini:3 [app:main] key: this key stands twice; keep only one",
             id="key-twice",
         ),
         pytest.param(

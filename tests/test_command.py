@@ -17,7 +17,7 @@ import pytest
 from tests.ini import ROOT, write_ini
 from tests.test_check import CHECK_FILES
 from wsgi_mw_paste.command.cli import main
-from wsgi_mw_paste.factories import FILTERS
+from wsgi_mw_paste.factories import FACTORIES
 from wsgi_mw_paste.settings import options, reference
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from tests.wsgi import Middleware
 
 #: The settings of all filters, CORS first.
-CLASSES = [*FILTERS["cors"].settings, *FILTERS["request_id"].settings]
-CLASSES += [cls for kind in FILTERS.values() for cls in kind.settings if cls not in CLASSES]
+CLASSES = [*FACTORIES["cors"].settings, *FACTORIES["request_id"].settings]
+CLASSES += [cls for factory in FACTORIES.values() for cls in factory.settings if cls not in CLASSES]
 COMMAND = [sys.executable, "-m", "wsgi_mw_paste"]
 ORIGIN = "https://app.example.com"
 EXPLAIN = ["explain", "test.ini", "--origin", ORIGIN]

@@ -19,8 +19,9 @@ from tests.browser.test_browsers import pay_visit
 from tests.ini import write_ini
 from tests.serving import program
 from wsgi_mw_paste.command.browser import Fetch, make_fetch, preflight_reasons, unsafe_names
+from wsgi_mw_paste.command.exchange import build, make_real
 from wsgi_mw_paste.command.explain import Explanation, explain
-from wsgi_mw_paste.command.pipeline import build, make_real, read
+from wsgi_mw_paste.command.pipeline import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,6 +10,7 @@ import pytest
 
 from tests.ini import lines_of, load_file, read_section, write_ini
 from wsgi_mw_paste import ConfigurationError, Problem
+from wsgi_mw_paste._ini import IniFile, Source
 from wsgi_mw_paste.factories import cors
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ USE = "use = egg:wsgi_mw_paste#cors"
 def hidden(place: str, text: str = "1", key: str = "cors_max_age") -> str:
     """Return the line about a value that [DEFAULT] hides."""
     return (
-        f"{place} {key} = {text!r}: hidden by {key} in [DEFAULT], PasteDeploy drops it;"
-        f" write set {key} = … here, or take it out of [DEFAULT]"
+        f"{place} {key} = {text!r}: PasteDeploy ignores this value because [DEFAULT] also sets"
+        f" {key}; write set {key} = … here or remove it from [DEFAULT]"
     )
 
 
@@ -419,7 +420,7 @@ def test_what_default_does_not_hide_is_no_error(
     text: str, command_line: Mapping[str, str], level: str, age: int
 ) -> None:
     """The command line and ``set`` may win, and [DEFAULT] may be the only one to say a thing."""
-    [(settings, sources)] = read_section(write_ini(text), "cors", **command_line)
+    [(settings, sources, _)] = read_section(write_ini(text), "cors", **command_line)
     assert (settings.cors_max_age, sources["cors_max_age"].level) == (age, level)
 
 
@@ -541,7 +542,7 @@ def test_a_message_names_the_section_that_gets_a_global_value() -> None:
     [
         pytest.param(
             f"[filter:other]\n{USE}\ncors_max_age = x",
-            "[filter:cors] or {ini} [filter:other]",
+            "[filter:cors] or [filter:other]",
             id="the same value",
         ),
         pytest.param(
@@ -723,7 +724,7 @@ def test_a_file_that_is_no_file_loses_no_message(file: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         cors({"__file__": file}, cors_max_age="x")
     assert caught.value.problems == (
-        Problem("cors_max_age", "x", f"{file} cors_max_age", A_NUMBER),
+        Problem("cors_max_age", "x", Source("section", file, (), "cors_max_age"), A_NUMBER),
     )
 
 
@@ -744,3 +745,46 @@ def test_circles_in_a_file_lose_no_message(text: str) -> None:
     ini = write_ini(f"[filter:cors]\n{USE}\ncors_max_age = x\n{text}\n")
     [line] = lines_of(lambda: cors({"__file__": str(ini)}, cors_max_age="x"))
     assert line.startswith(f"{ini} [filter:cors]")
+
+
+def test_sections_that_use_each_other_in_circles_take_linear_time() -> None:
+    """Each section is looked at once; all ways through thirty of them would have no end."""
+    blanks = "\n".join(f"[filter:{' ' * width}a]\nuse = a" for width in range(30))
+    ini = write_ini(f"{blanks}\n[filter:cors]\n{USE}\ncors_max_age = x\n")
+    assert lines_of(lambda: read_section(ini, "cors")) == [
+        f"{ini} [filter:cors] cors_max_age = 'x': {A_NUMBER}"
+    ]
+
+
+# Lines.
+
+
+def test_a_line_is_found_by_section_key_and_item() -> None:
+    """Of the section's header, of the key, or of the item where it is on a line of its own."""
+    path = Path("lines.ini").absolute()
+    path.write_text(
+        "# cors_allowed = https://comment.example\n[filter:cors]\nget cors_max_age = age\n"
+        "cors_allowed =\n    https://a.example,\n    # no\n    https://b.example\n"
+        "[filter:]other]\ncors_allowed : https://a.example\n",
+        encoding="utf-8",
+    )
+    file = IniFile(str(path))
+    assert [
+        file.line("filter:cors"),
+        file.line("filter:cors", "cors_max_age"),
+        file.line("filter:cors", "cors_allowed"),
+        file.line("filter:cors", "cors_allowed", "https://a.example"),
+        file.line("filter:cors", "cors_allowed", "https://b.example"),
+        file.line("filter:cors", "cors_allowed", "https://c.example"),
+        file.line("filter:]other", "cors_allowed"),
+        file.line("filter:none"),
+        file.line("filter:cors", "none"),
+    ] == [2, 3, 4, 5, 7, 4, 9, None, None]
+
+
+def test_a_line_of_dotenv_is_found_by_its_name() -> None:
+    """Such a file has no sections; ``export`` is the shell's."""
+    path = Path(".env").absolute()
+    path.write_text("A=1\nexport B=2\n", encoding="utf-8")
+    file = IniFile(str(path))
+    assert (file.line("", "A"), file.line("", "B"), file.line("", "C")) == (1, 2, None)

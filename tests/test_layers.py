@@ -39,7 +39,7 @@ LIBRARY = {
     "request_id": ("settings values context logging _access _http _wsgi", ""),
     "errors": ("context _http _wsgi", "webob"),
     "health": ("settings values context _http _wsgi", "webob"),
-    "factories": ("settings _loading cors request_id errors health", ""),
+    "factories": ("settings _loading _ini cors request_id errors health", ""),
     "__init__": ("context logging settings cors request_id errors health", ""),
 }
 

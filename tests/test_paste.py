@@ -83,9 +83,9 @@ def test_every_filter_is_an_entry_point() -> None:
     """The distribution declares them by their names, and each of them loads."""
     found = distribution("wsgi_mw_paste").entry_points.select(group="paste.filter_factory")
     assert {each.name: each.load() for each in found} == {
-        name: getattr(factories, name) for name in factories.FILTERS
+        name: getattr(factories, name) for name in factories.FACTORIES
     }
-    assert {"main", "cors", "request_id", "errors"} <= factories.FILTERS.keys()
+    assert {"main", "cors", "request_id", "errors"} <= factories.FACTORIES.keys()
 
 
 # Wiring.
@@ -272,7 +272,7 @@ def test_one_filter_may_be_applied_to_several_applications() -> None:
     assert names == [("one", "for-one"), ("two", "for-two"), ("one", "for-one")]
 
 
-@pytest.mark.parametrize("name", factories.FILTERS)
+@pytest.mark.parametrize("name", factories.FACTORIES)
 def test_a_factory_leaves_the_global_values_alone(name: str) -> None:
     """Inline filters get one dict for all of them."""
     factory = getattr(factories, name)
@@ -281,7 +281,7 @@ def test_a_factory_leaves_the_global_values_alone(name: str) -> None:
 
 def test_inline_filters_share_their_global_values_unharmed() -> None:
     """What PasteDeploy hands to all of them is what it was before."""
-    names = " ".join(f"egg:wsgi_mw_paste#{name}" for name in factories.FILTERS)
+    names = " ".join(f"egg:wsgi_mw_paste#{name}" for name in factories.FACTORIES)
     ini = write(
         f"[DEFAULT]\ncors_max_age = 5\n[pipeline:main]\npipeline = {names} app\n"
         f"set log_tokens = false"
@@ -415,7 +415,7 @@ def test_no_name_of_an_option_crashes_a_factory(entry_point: str, key: str) -> N
     assert line.startswith(f"{ini} [filter-app:main] {key}: unknown option; {entry_point} takes ")
 
 
-@pytest.mark.parametrize("name", factories.FILTERS)
+@pytest.mark.parametrize("name", factories.FACTORIES)
 def test_a_filter_hands_out_a_method(name: str) -> None:
     """Calling an instance, Python looks ``__call__`` up in its type, for every request anew."""
     app = getattr(factories, name)({})(hello)

@@ -1,599 +1,30 @@
-"""Options: the places they may come from, and every mistake in them, reported at once."""
+"""Settings classes: what a declaration means, and settings made in Python."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
 import logging
-import os
 import pickle
-import subprocess
-import sys
-import traceback
 from pathlib import Path
-from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import VARIABLES
-from tests.ini import lines_of, read_section, write_ini
-from tests.wsgi import between_validators, call, hello, make_environ
+from tests.ini import A_BOOLEAN, A_KEY, A_NUMBER, SECRET, lines_of, read_section, write_cors
 from wsgi_mw_paste import (
     ConfigurationError,
-    CORSMiddleware,
     CORSSettings,
-    Problem,
-    RequestIdMiddleware,
     RequestIdSettings,
 )
-from wsgi_mw_paste.factories import FILTERS, cors, errors, main, request_id
-from wsgi_mw_paste.settings import Settings, load, option, options, reference, resolve
+from wsgi_mw_paste._ini import Source
+from wsgi_mw_paste._loading import load
+from wsgi_mw_paste.factories import FACTORIES
+from wsgi_mw_paste.settings import Settings, option, options, reference, resolve
 from wsgi_mw_paste.values import boolean, number, secret, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from _typeshed.wsgi import WSGIApplication
-
-SECRET = "correct-horse-battery"
-A_NUMBER = "expected a number of seconds from 0 to 86400"
-A_BOOLEAN = "expected true or false"
-A_HEADER = "expected a header name"
-A_KEY = "expected a key as text, without a ; or # comment behind it"
-A_FILE = "expected the path of a readable text file"
-NO_COMMENT = "expected no ; or # comment behind the value; give it its own line"
-
-
-def write_cors(section: str = "", default: str = "") -> Path:
-    """Write an INI file with a ``[DEFAULT]`` and a ``[filter:cors]`` of ours."""
-    return write_ini(
-        f"[DEFAULT]\n{default}\n[filter:cors]\nuse = egg:wsgi_mw_paste#cors\n{section}\n"
-    )
-
-
-# Precedence.
-
-LEVELS = ("section", "set", "command line", "[DEFAULT]", "environment", ".env")
-
-
-@pytest.mark.parametrize("key", ["cors_max_age", "CORS_MAX_AGE"])
-@pytest.mark.parametrize(
-    ("levels", "source"),
-    [
-        # The command line and [DEFAULT] would hide the section: PasteDeploy's order, not ours.
-        pytest.param(
-            ("section", "set", "environment", ".env"), "{ini} [filter:cors] {key}", id="section"
-        ),
-        pytest.param(LEVELS[1:], "{ini} [filter:cors] set {key}", id="set"),
-        pytest.param(LEVELS[2:], "command line {key}", id="command line"),
-        pytest.param(LEVELS[3:], "{ini} [DEFAULT] {key}", id="[DEFAULT]"),
-        pytest.param(LEVELS[4:], "environment CORS_MAX_AGE", id="environment"),
-        pytest.param(LEVELS[5:], "{here}/.env CORS_MAX_AGE", id=".env"),
-    ],
-)
-def test_each_level_hides_the_next(
-    levels: Sequence[str], source: str, key: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Section, set, command line, [DEFAULT], environment, .env: the first that has it counts."""
-    assignment = {level: f"{key} = {LEVELS.index(level)}" for level in levels}
-    section = "\n".join(
-        [assignment.get("section", ""), "set " + assignment["set"] if "set" in levels else ""]
-    )
-    ini = write_cors(section, assignment.get("[DEFAULT]", ""))
-    if "environment" in levels:
-        monkeypatch.setenv("CORS_MAX_AGE", str(LEVELS.index("environment")))
-    Path(".env").write_text(f"CORS_MAX_AGE={LEVELS.index('.env')}\n", encoding="utf-8")
-    command_line = {key: str(LEVELS.index("command line"))} if "command line" in levels else {}
-
-    [(settings, sources)] = read_section(ini, "cors", **command_line)
-
-    assert settings.cors_max_age == LEVELS.index(levels[0])
-    assert list(sources) == ["cors_max_age"]
-    assert sources["cors_max_age"].level == levels[0]
-    assert str(sources["cors_max_age"]) == source.format(ini=ini, key=key, here=tmp_path)
-
-
-def test_an_option_that_nobody_sets_has_its_default_and_no_source() -> None:
-    """Without any level the defaults of the declaration are in force."""
-    [(settings, sources)] = read_section(write_cors(), "cors")
-    assert settings == CORSSettings()
-    assert settings.given == frozenset()
-    assert sources == {}
-
-
-def test_every_value_remembers_its_own_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Values of one filter may come from different places, and ``main`` has all options."""
-    ini = write_ini(
-        """
-        [DEFAULT]
-        cors_max_age = 1
-        [filter:main]
-        use = egg:wsgi_mw_paste
-        cors_allowed = https://a.example
-        log_tokens = fingerprint
-        """
-    )
-    monkeypatch.setenv("LOG_TOKENS_KEY", SECRET)
-    loaded = read_section(ini, "main")
-    assert [type(each.settings) for each in loaded] == [CORSSettings, RequestIdSettings]
-    assert [{name: str(source) for name, source in each.sources.items()} for each in loaded] == [
-        {
-            "cors_allowed": f"{ini} [filter:main] cors_allowed",
-            "cors_max_age": f"{ini} [DEFAULT] cors_max_age",
-        },
-        {
-            "log_tokens": f"{ini} [filter:main] log_tokens",
-            "log_tokens_key": "environment LOG_TOKENS_KEY",
-        },
-    ]
-    assert [each.settings.given for each in loaded] == [set(each.sources) for each in loaded]
-
-
-def test_the_section_wins_over_a_global_value_of_the_same_name() -> None:
-    """A factory that gets both, as from ``use = config:``, takes the section's."""
-    [(settings, sources)] = load([CORSSettings], {"cors_max_age": "1"}, {"cors_max_age": "2"})
-    assert (settings.cors_max_age, sources["cors_max_age"].level) == (2, "section")
-    [(settings, sources)] = load([CORSSettings], {"cors_max_age": "1"}, {})
-    assert (settings.cors_max_age, sources["cors_max_age"].level) == (1, "global_conf")
-
-
-def test_a_variable_is_not_looked_at_if_the_ini_sets_the_option(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """What is broken in the environment, in .env and in a secret's file is then no problem."""
-    monkeypatch.setenv("LOG_REQUESTS", "broken")
-    monkeypatch.setenv("LOG_TOKENS_KEY_FILE", "/missing")
-    Path(".env").write_text("LOG_TOKENS=broken\nREQUEST_ID_HEADER=\n", encoding="utf-8")
-    [(settings, _)] = read_section(
-        write_ini(
-            f"""
-            [DEFAULT]
-            log_tokens = false
-            [filter:request_id]
-            use = egg:wsgi_mw_paste#request_id
-            log_requests = false
-            set log_tokens_key = {SECRET}
-            """
-        ),
-        "request_id",
-        request_id_header="X-Id",
-    )
-    assert settings == RequestIdSettings(
-        log_requests=False, log_tokens=False, log_tokens_key=SECRET, request_id_header="X-Id"
-    )
-
-
-def test_a_middleware_without_settings_takes_the_environment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """``XMiddleware(app)`` reads levels 4 and 5, in its constructor."""
-    monkeypatch.setenv("CORS_ALLOWED", "https://a.example")
-    Path(".env").write_text("CORS_MAX_AGE=7\n", encoding="utf-8")
-    app = between_validators(CORSMiddleware, hello)
-    monkeypatch.delenv("CORS_ALLOWED")
-    preflight = {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
-    answer = call(app, make_environ("OPTIONS", headers=preflight))
-    assert answer.header("Access-Control-Allow-Origin") == "https://a.example"
-    assert answer.header("Access-Control-Max-Age") == "7"
-
-
-@pytest.mark.parametrize(
-    ("middleware", "line"),
-    [
-        (CORSMiddleware, f"environment CORS_MAX_AGE = 'soon': {A_NUMBER}"),
-        (RequestIdMiddleware, f"environment LOG_REQUESTS = 'maybe': {A_BOOLEAN}"),
-    ],
-)
-def test_a_middleware_without_settings_reports_the_environment(
-    middleware: Callable[[WSGIApplication], object], line: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A mistake in the variables of this middleware, and only of this one, is an error."""
-    monkeypatch.setenv("CORS_MAX_AGE", "soon")
-    monkeypatch.setenv("LOG_REQUESTS", "maybe")
-    assert lines_of(lambda: middleware(hello)) == [line]
-
-
-def test_a_factory_called_without_a_file_names_its_arguments() -> None:
-    """Called from Python, a factory has no file to name; its messages stay useful."""
-    lines = lines_of(lambda: cors({"cors_max_age": "x"}, cors_alowed="x"))
-    assert lines == [
-        "local_conf cors_alowed: unknown option; did you mean cors_allowed?",
-        f"global_conf cors_max_age = 'x': {A_NUMBER}",
-    ]
-
-
-# Spelling.
-
-
-@pytest.mark.parametrize(
-    ("section", "default", "command_line", "expected"),
-    [
-        pytest.param(
-            "cors_max_age = 1\nCORS_MAX_AGE = 1",
-            "",
-            {},
-            "{ini} [filter:cors] cors_max_age: given again as {ini} [filter:cors] CORS_MAX_AGE",
-            id="section",
-        ),
-        pytest.param(
-            "CORS_MAX_AGE = 1",
-            "cors_max_age = 2",
-            {},
-            "{ini} [filter:cors] CORS_MAX_AGE: given again as {ini} [DEFAULT] cors_max_age",
-            id="section and [DEFAULT]",
-        ),
-        pytest.param(
-            "cors_max_age = 1\nset CORS_MAX_AGE = 2",
-            "",
-            {},
-            "{ini} [filter:cors] cors_max_age: given again as {ini} [filter:cors] set CORS_MAX_AGE",
-            id="section and set",
-        ),
-        pytest.param(
-            "cors_max_age = 1",
-            "",
-            {"CORS_MAX_AGE": "2"},
-            "{ini} [filter:cors] cors_max_age: given again as command line CORS_MAX_AGE",
-            id="section and command line",
-        ),
-        pytest.param(
-            "",
-            "cors_max_age = 1\nCORS_MAX_AGE = 1",
-            {},
-            "{ini} [DEFAULT] cors_max_age: given again as {ini} [DEFAULT] CORS_MAX_AGE",
-            id="[DEFAULT]",
-        ),
-        pytest.param(
-            "",
-            "cors_max_age = 1",
-            {"CORS_MAX_AGE": "2"},
-            "{ini} [DEFAULT] cors_max_age: given again as command line CORS_MAX_AGE",
-            id="[DEFAULT] and command line",
-        ),
-    ],
-)
-def test_two_spellings_of_one_option_are_an_error(
-    section: str, default: str, command_line: dict[str, str], expected: str
-) -> None:
-    """Which of the two was meant is anybody's guess, so one has to go."""
-    ini = write_cors(section, default)
-    lines = lines_of(lambda: read_section(ini, "cors", **command_line))
-    assert lines == [expected.format(ini=ini) + "; keep one"]
-
-
-@pytest.mark.parametrize(
-    ("section", "default", "command_line", "source"),
-    [
-        pytest.param("Cors_Max_Age = 1", "", {}, "{ini} [filter:cors]", id="section"),
-        pytest.param("set Cors_Max_Age = 1", "", {}, "{ini} [filter:cors] set", id="set"),
-        pytest.param("", "Cors_Max_Age = 1", {}, "{ini} [DEFAULT]", id="[DEFAULT]"),
-        pytest.param("", "", {"Cors_Max_Age": "1"}, "command line", id="command line"),
-    ],
-)
-def test_a_mixture_of_cases_is_an_error(
-    section: str, default: str, command_line: dict[str, str], source: str
-) -> None:
-    """An option is spelled in lower or in upper case, at every level of the INI."""
-    ini = write_cors(section, default)
-    assert lines_of(lambda: read_section(ini, "cors", **command_line)) == [
-        (
-            f"{source.format(ini=ini)} Cors_Max_Age:"
-            " expected one case throughout; write cors_max_age or CORS_MAX_AGE"
-        )
-    ]
-
-
-def test_three_spellings_are_all_named() -> None:
-    """The message leads to every place that has to change."""
-    ini = write_cors("CORS_MAX_AGE = 1\nCors_Max_Age = 2", "cors_max_age = 3")
-    assert lines_of(lambda: read_section(ini, "cors")) == [
-        (
-            f"{ini} [filter:cors] Cors_Max_Age:"
-            " expected one case throughout; write cors_max_age or CORS_MAX_AGE"
-        ),
-        (
-            f"{ini} [filter:cors] CORS_MAX_AGE: given again as {ini} [filter:cors] Cors_Max_Age"
-            f" and as {ini} [DEFAULT] cors_max_age; keep one"
-        ),
-    ]
-
-
-CORS_OPTIONS = ", ".join(options(CORSSettings))
-
-
-@pytest.mark.parametrize(
-    ("factory", "key", "reason"),
-    [
-        pytest.param(
-            cors, "cors_alowed", "unknown option; did you mean cors_allowed?", id="misspelled"
-        ),
-        pytest.param(
-            cors, "CORS_ALOWED", "unknown option; did you mean cors_allowed?", id="upper case"
-        ),
-        pytest.param(
-            main, "request_id_headers", "unknown option; did you mean request_id_header?", id="main"
-        ),
-        pytest.param(
-            cors, "timeout", f"unknown option; cors takes {CORS_OPTIONS}", id="nothing like it"
-        ),
-        pytest.param(errors, "timeout", "unknown option; errors takes none", id="takes none"),
-        pytest.param(
-            cors,
-            "log_tokens",
-            "an option of the filter request_id, not of cors; move it there",
-            id="of request_id",
-        ),
-        pytest.param(
-            request_id,
-            "CORS_ALLOWED",
-            "an option of the filter cors, not of request_id; move it there",
-            id="of cors",
-        ),
-        pytest.param(
-            errors,
-            "log_requests",
-            "an option of the filter request_id, not of errors; move it there",
-            id="in errors",
-        ),
-        pytest.param(
-            request_id,
-            "log_tokens_key_file",
-            "unknown option; did you mean log_tokens_key?",
-            id="_FILE is for the environment",
-        ),
-        pytest.param(cors, "_cors", f"unknown option; cors takes {CORS_OPTIONS}", id="_single"),
-    ],
-)
-def test_an_unknown_option_is_an_error_that_leads_to_a_known_one(
-    factory: Callable[..., object], key: str, reason: str
-) -> None:
-    """The value is not repeated: it may be a secret under a misspelled name."""
-    with pytest.raises(ConfigurationError) as caught:
-        factory({}, **{key: SECRET})
-    assert caught.value.problems == (Problem(key, None, f"local_conf {key}", reason),)
-
-
-@pytest.mark.parametrize("factory", [main, cors, request_id, errors])
-def test_what_loaders_add_is_no_unknown_option(factory: Callable[..., object]) -> None:
-    """``__dunder__`` keys pass, and global values that are not ours are nobody's business."""
-    factory({"timeout": "1", "__script__": "x"}, __name__="cors", __file__="x")
-
-
-# Values.
-
-
-@pytest.mark.parametrize("place", ["section", "environment", ".env"])
-@pytest.mark.parametrize(
-    ("cls", "name", "reason"),
-    [
-        pytest.param(CORSSettings, "cors_allowed", None, id="cors_allowed"),
-        pytest.param(CORSSettings, "cors_allow_methods", None, id="cors_allow_methods"),
-        pytest.param(CORSSettings, "cors_expose_headers", None, id="cors_expose_headers"),
-        pytest.param(CORSSettings, "cors_allow_credentials", A_BOOLEAN, id="boolean"),
-        pytest.param(CORSSettings, "cors_max_age", A_NUMBER, id="number"),
-        pytest.param(RequestIdSettings, "request_id_header", A_HEADER, id="header"),
-        pytest.param(RequestIdSettings, "log_exclude_paths", None, id="log_exclude_paths"),
-        pytest.param(
-            RequestIdSettings, "log_tokens", "expected true, fingerprint or false", id="log_tokens"
-        ),
-        pytest.param(RequestIdSettings, "log_tokens_key", None, id="log_tokens_key"),
-    ],
-)
-def test_an_empty_value_is_a_value_for_lists_and_the_key_only(
-    *,
-    cls: type[Settings],
-    name: str,
-    reason: str | None,
-    place: str,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    """An empty value counts as set, and hides what other levels say."""
-    source, local_conf = f"environment {name.upper()}", {}
-    if place == "environment":
-        monkeypatch.setenv(name.upper(), "")
-    else:
-        Path(".env").write_text(f"{name.upper()}=\n", encoding="utf-8")
-        source = f"{tmp_path}/.env {name.upper()}"
-    if place == "section":
-        local_conf = {name: ""}
-        source = f"local_conf {name}"
-    if reason is None:
-        [(settings, sources)] = load([cls], {}, local_conf)
-        assert not getattr(settings, name)
-        assert {key: str(value) for key, value in sources.items()} == {name: source}
-    else:
-        assert lines_of(lambda: load([cls], {}, local_conf)) == [f"{source} = '': {reason}"]
-
-
-@pytest.mark.parametrize(
-    ("factory", "name", "value", "reason"),
-    [
-        pytest.param(cors, "cors_allowed", "https://a.example ; x", NO_COMMENT, id="origins"),
-        pytest.param(cors, "cors_allow_headers", "X-A # note", NO_COMMENT, id="headers"),
-        pytest.param(cors, "cors_allow_methods", "PUT ; note", NO_COMMENT, id="methods"),
-        pytest.param(cors, "cors_allow_credentials", "true ; x", A_BOOLEAN, id="boolean"),
-        pytest.param(cors, "cors_max_age", "600 # s", A_NUMBER, id="number"),
-        pytest.param(request_id, "request_id_header", "X-Id ; x", A_HEADER, id="header"),
-        pytest.param(request_id, "log_exclude_paths", "/health # x", NO_COMMENT, id="paths"),
-        pytest.param(
-            request_id,
-            "log_tokens",
-            "false ; x",
-            "expected true, fingerprint or false",
-            id="log_tokens",
-        ),
-    ],
-)
-def test_a_comment_behind_a_value_is_an_error(
-    factory: Callable[..., object], name: str, value: str, reason: str
-) -> None:
-    """INI files have comments on lines of their own; behind a value it is part of the value."""
-    lines = lines_of(lambda: factory({}, **{name: value}))
-    assert lines == [f"local_conf {name} = {value!r}: {reason}"]
-
-
-def test_the_message_is_the_documented_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line per problem: where, what, and what was expected."""
-    monkeypatch.setenv("CORS_MAX_AGE", "5 minutes")
-    ini = write_cors("cors_alowed = https://a.example")
-    with pytest.raises(ConfigurationError) as caught:
-        read_section(ini, "cors")
-    assert str(caught.value) == (
-        "2 problems:\n"
-        f"{ini} [filter:cors] cors_alowed: unknown option; did you mean cors_allowed?\n"
-        "environment CORS_MAX_AGE = '5 minutes': expected a number of seconds from 0 to 86400"
-    )
-    assert caught.value.problems == (
-        Problem(
-            "cors_alowed",
-            None,
-            f"{ini} [filter:cors] cors_alowed",
-            "unknown option; did you mean cors_allowed?",
-        ),
-        Problem(
-            "cors_max_age",
-            "5 minutes",
-            "environment CORS_MAX_AGE",
-            "expected a number of seconds from 0 to 86400",
-        ),
-    )
-
-
-def test_all_problems_are_reported_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Names, hidden values, values and conflicts, of both settings classes and all levels."""
-    monkeypatch.setenv("LOG_REQUESTS", "maybe")
-    Path(".env").write_text("REQUEST_ID_TRUST=perhaps\n", encoding="utf-8")
-    ini = write_ini(
-        """
-        [DEFAULT]
-        cors_allow_methods = GET
-        request_id_max_length = 9999
-        [filter:main]
-        use = egg:wsgi_mw_paste
-        timeot = 3
-        Log_Exclude_Paths = /health
-        cors_allow_methods = PUT
-        cors_allow_credentials = yes
-        cors_expose_headers = X:, *, Set-Cookie
-        log_tokens = hash
-        """
-    )
-    lines = lines_of(lambda: read_section(ini, "main", cors_max_age="soon"))
-    known = ", ".join([*options(CORSSettings), *options(RequestIdSettings)])
-    with pytest.raises(ConfigurationError) as conflict:
-        CORSSettings(cors_allow_credentials=True, cors_expose_headers=["*"])
-    assert lines == [
-        f"{ini} [filter:main] timeot: unknown option; main takes {known}",
-        (
-            f"{ini} [filter:main] Log_Exclude_Paths:"
-            " expected one case throughout; write log_exclude_paths or LOG_EXCLUDE_PATHS"
-        ),
-        (
-            f"{ini} [filter:main] cors_allow_methods = 'PUT': hidden by cors_allow_methods in"
-            " [DEFAULT], PasteDeploy drops it; write set cors_allow_methods = … here, or take it"
-            " out of [DEFAULT]"
-        ),
-        f"{ini} [filter:main] cors_expose_headers = 'X:': expected a header name",
-        (
-            f"{ini} [filter:main] cors_expose_headers = 'Set-Cookie':"
-            " expected a header that scripts can read; browsers hide this one"
-        ),
-        f"command line cors_max_age = 'soon': {A_NUMBER}",
-        f"{ini} [filter:main] cors_expose_headers = '*': {conflict.value.problems[0].reason}",
-        f"{tmp_path}/.env REQUEST_ID_TRUST = 'perhaps': {A_BOOLEAN}",
-        (
-            f"{ini} [DEFAULT] request_id_max_length = '9999':"
-            " expected a number of characters from 1 to 1024"
-        ),
-        f"environment LOG_REQUESTS = 'maybe': {A_BOOLEAN}",
-        f"{ini} [filter:main] log_tokens = 'hash': expected true, fingerprint or false",
-    ]
-
-
-def test_a_long_value_is_cut_in_the_message() -> None:
-    """Of a value 200 characters are repeated; the problem itself has all of it."""
-    with pytest.raises(ConfigurationError) as caught:
-        cors({}, cors_max_age="9" * 201)
-    assert str(caught.value) == f"1 problem:\nlocal_conf cors_max_age = '{'9' * 200}…': {A_NUMBER}"
-    assert caught.value.problems[0].text == "9" * 201
-    assert lines_of(lambda: cors({}, cors_max_age="9" * 200)) == [
-        f"local_conf cors_max_age = '{'9' * 200}': {A_NUMBER}"
-    ]
-
-
-def test_control_characters_in_a_value_are_escaped() -> None:
-    """A value cannot begin a line of its own in the message."""
-    lines = lines_of(lambda: cors({}, cors_max_age="1\n2\x1b[2J"))
-    assert lines == [rf"local_conf cors_max_age = '1\n2\x1b[2J': {A_NUMBER}"]
-
-
-def test_the_last_line_of_a_traceback_says_it_all() -> None:
-    """Servers print forty lines above it; it names the class by its public path."""
-    with pytest.raises(ConfigurationError) as caught:
-        cors({}, cors_max_age="x")
-    assert isinstance(caught.value, ValueError)
-    assert "".join(traceback.format_exception_only(caught.value)) == (
-        f"wsgi_mw_paste.ConfigurationError: 1 problem:\nlocal_conf cors_max_age = 'x': {A_NUMBER}\n"
-    )
-
-
-def test_a_configuration_error_survives_pickling() -> None:
-    """A worker process can hand it to its parent."""
-    error = ConfigurationError([Problem("a", "b", "c", "d")])
-    again = pickle.loads(pickle.dumps(error))  # noqa: S301 -- our own
-    assert (type(again), again.problems, str(again)) == (
-        ConfigurationError,
-        error.problems,
-        str(error),
-    )
-
-
-# Secrets.
-
-BAD_SECRET = SECRET + " ; x"
-
-
-@pytest.mark.parametrize(
-    ("default", "section", "environment", "dotenv", "text"),
-    [
-        pytest.param("", f"log_tokens_key = {BAD_SECRET}", {}, "", "***", id="section"),
-        pytest.param(f"log_tokens_key = {BAD_SECRET}", "", {}, "", "***", id="[DEFAULT]"),
-        pytest.param("", f"set LOG_TOKENS_KEY = {BAD_SECRET}", {}, "", "***", id="set"),
-        pytest.param("", "", {"LOG_TOKENS_KEY": BAD_SECRET}, "", "***", id="environment"),
-        pytest.param("", "", {}, f"LOG_TOKENS_KEY='{BAD_SECRET}'", "***", id=".env"),
-        pytest.param(
-            "log_tokens_key = x", f"log_tokens_key = {SECRET}", {}, "", "***", id="hidden"
-        ),
-        pytest.param("LOG_TOKENS_KEY = x", f"log_tokens_key = {SECRET}", {}, "", None, id="twice"),
-        pytest.param("", f"log_token_key = {SECRET}", {}, "", None, id="misspelled"),
-        pytest.param("", f"Log_Tokens_Key = {SECRET}", {}, "", None, id="mixed case"),
-        pytest.param("", "", {"LOG_TOKENS_KEY_FILE": SECRET}, "", "***", id="taken for a file"),
-        pytest.param("", "", {}, f"LOG_TOKENS_KEY_FILE={SECRET}", "***", id="the same in .env"),
-    ],
-)
-def test_no_message_repeats_a_secret(
-    *,
-    default: str,
-    section: str,
-    environment: dict[str, str],
-    dotenv: str,
-    text: str | None,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Whatever is wrong with it and wherever it is, a message shows ``***`` or nothing."""
-    ini = write_ini(
-        f"[DEFAULT]\n{default}\n[filter:request_id]\nuse = egg:wsgi_mw_paste#request_id\n{section}"
-    )
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    Path(".env").write_text(dotenv, encoding="utf-8")
-    with pytest.raises(ConfigurationError) as caught:
-        read_section(ini, "request_id")
-    assert [problem.text for problem in caught.value.problems] == [text]
-    said = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
-    assert SECRET not in said
 
 
 def test_the_repr_of_settings_masks_a_secret() -> None:
@@ -603,278 +34,6 @@ def test_the_repr_of_settings_masks_a_secret() -> None:
     assert "log_tokens='fingerprint', log_tokens_key='***')" in repr(settings)
     assert "log_tokens_key='')" in repr(RequestIdSettings())
     assert SECRET not in repr(load([RequestIdSettings], {}, {"log_tokens_key": SECRET}))
-
-
-@pytest.mark.parametrize(
-    ("environment", "dotenv", "key", "source"),
-    [
-        pytest.param(
-            {"LOG_TOKENS_KEY_FILE": "a"}, "", "secret of a", "environment LOG_TOKENS_KEY_FILE",
-            id="environment",
-        ),
-        pytest.param(
-            {}, "LOG_TOKENS_KEY_FILE=a", "secret of a", "{here}/.env LOG_TOKENS_KEY_FILE", id=".env"
-        ),
-        pytest.param(
-            {"LOG_TOKENS_KEY_FILE": "{here}/a"}, "", "secret of a",
-            "environment LOG_TOKENS_KEY_FILE",
-            id="absolute",
-        ),
-        pytest.param(
-            {"LOG_TOKENS_KEY_FILE": "empty"}, "", "", "environment LOG_TOKENS_KEY_FILE", id="empty"
-        ),
-        pytest.param(
-            {"LOG_TOKENS_KEY": "k"}, "LOG_TOKENS_KEY_FILE=a", "k", "environment LOG_TOKENS_KEY",
-            id="the process's value before .env's file",
-        ),
-        pytest.param(
-            {"LOG_TOKENS_KEY_FILE": "b"}, "LOG_TOKENS_KEY=k", "secret of b",
-            "environment LOG_TOKENS_KEY_FILE",
-            id="the process's file before .env's value",
-        ),
-        pytest.param(
-            {"LOG_TOKENS_KEY_FILE": "b"}, "LOG_TOKENS_KEY_FILE=a", "secret of b",
-            "environment LOG_TOKENS_KEY_FILE",
-            id="the process's file before .env's file",
-        ),
-        pytest.param(
-            {"LOG_TOKENS_KEY": ""}, "LOG_TOKENS_KEY_FILE=a", "", "environment LOG_TOKENS_KEY",
-            id="an empty value is a value",
-        ),
-    ],
-)  # fmt: skip
-def test_a_secret_may_be_in_a_file(
-    *,
-    environment: dict[str, str],
-    dotenv: str,
-    key: str,
-    source: str,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    """``NAME_FILE`` is a path, at both levels of the environment; white space is stripped."""
-    Path("a").write_text("\n secret of a\r\n\n", encoding="utf-8")
-    Path("b").write_text("secret of b", encoding="utf-8")
-    Path("empty").touch()
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value.format(here=tmp_path))
-    Path(".env").write_text(dotenv, encoding="utf-8")
-    [(settings, sources)] = load([RequestIdSettings], {}, {})
-    assert settings.log_tokens_key == key
-    assert str(sources["log_tokens_key"]) == source.format(here=tmp_path)
-
-
-@pytest.mark.parametrize("level", ["environment", ".env"])
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        pytest.param("{here}/missing", "{here}/missing", id="missing"),
-        pytest.param("{here}/undecodable", "{here}/undecodable", id="undecodable"),
-        pytest.param("{here}", "{here}", id="directory"),
-        pytest.param("{here}/undecodable/x", "{here}/undecodable/x", id="below a file"),
-        pytest.param("missing", "***", id="relative: perhaps the secret itself"),
-        pytest.param("", "", id="empty"),
-    ],
-)
-def test_a_file_of_a_secret_that_cannot_be_read_is_an_error(
-    file: str, text: str, level: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The message names the variable, and the path if it looks like one."""
-    Path("undecodable").write_bytes(b"\xff\xfe\xff")
-    source = "environment"
-    if level == "environment":
-        monkeypatch.setenv("LOG_TOKENS_KEY_FILE", file.format(here=tmp_path))
-    else:
-        Path(".env").write_text(f"LOG_TOKENS_KEY_FILE={file.format(here=tmp_path)}", "utf-8")
-        source = f"{tmp_path}/.env"
-    assert lines_of(lambda: request_id({})) == [
-        f"{source} LOG_TOKENS_KEY_FILE = '{text.format(here=tmp_path)}': {A_FILE}"
-    ]
-
-
-@pytest.mark.parametrize("level", ["environment", ".env"])
-def test_a_secret_and_its_file_on_one_level_are_an_error(
-    level: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Which of the two was meant is anybody's guess, so one has to go."""
-    source = "environment"
-    if level == "environment":
-        monkeypatch.setenv("LOG_TOKENS_KEY", SECRET)
-        monkeypatch.setenv("LOG_TOKENS_KEY_FILE", "/missing")
-    else:
-        Path(".env").write_text(f"LOG_TOKENS_KEY={SECRET}\nLOG_TOKENS_KEY_FILE=/missing", "utf-8")
-        source = f"{tmp_path}/.env"
-    assert lines_of(lambda: request_id({})) == [
-        f"{source} LOG_TOKENS_KEY_FILE: given again as {source} LOG_TOKENS_KEY; keep one"
-    ]
-
-
-def test_file_means_nothing_for_an_option_that_is_no_secret(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """``CORS_ALLOWED_FILE`` is somebody else's variable, even if its file is missing."""
-    names = [
-        name
-        for cls in (CORSSettings, RequestIdSettings)
-        for name, each in options(cls).items()
-        if not each.secret
-    ]
-    for name in names:
-        monkeypatch.setenv(f"{name.upper()}_FILE", "/missing")
-    loaded = load([CORSSettings, RequestIdSettings], {}, {})
-    assert [each.sources for each in loaded] == [{}, {}]
-    assert len(names) == 16
-
-
-# The .env file.
-
-
-def unreadable(path: Path) -> None:
-    """Make a file that even root cannot read."""
-    path.symlink_to("/proc/self/mem")
-
-
-@pytest.mark.parametrize(
-    ("make", "why"),
-    [
-        pytest.param(Path.mkdir, "path must be a filename, not a directory.", id="directory"),
-        pytest.param(
-            lambda path: path.write_bytes(b"CORS_MAX_AGE=\xff"),
-            "'utf-8' codec can't decode byte 0xff in position 13: invalid start byte",
-            id="undecodable",
-        ),
-        pytest.param(
-            unreadable,
-            "[Errno 5] Input/output error",
-            id="unreadable",
-            marks=pytest.mark.skipif(
-                not Path("/proc/self/mem").exists() and "CI" not in os.environ,
-                reason="needs the /proc of Linux",
-            ),
-        ),
-    ],
-)
-def test_a_dotenv_that_cannot_be_read_is_one_error(
-    make: Callable[[Path], object], why: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """It is reported once, with its path, and the other problems beside it."""
-    make(Path(".env"))
-    monkeypatch.setenv("CORS_MAX_AGE", "soon")
-    with pytest.raises(ConfigurationError) as caught:
-        main({}, log_requests="maybe")
-    assert caught.value.problems == (
-        Problem(
-            ".env", None, f"{tmp_path}/.env", f"expected a readable text file in UTF-8 ({why})"
-        ),
-        Problem("cors_max_age", "soon", "environment CORS_MAX_AGE", A_NUMBER),
-        Problem("log_requests", "maybe", "local_conf log_requests", A_BOOLEAN),
-    )
-
-
-def test_a_line_of_dotenv_that_says_nothing_is_warned_of_once(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """python-dotenv skips it with a warning, one for a filter, and the other lines count."""
-    Path(".env").write_text("= x\nCORS_MAX_AGE=7\nCORS_ALLOWED\n", encoding="utf-8")
-    [(settings, sources)] = load([CORSSettings], {}, {})
-    assert settings.cors_max_age == 7
-    assert list(sources) == ["cors_max_age"]
-    assert [record.getMessage() for record in caplog.records] == [
-        "python-dotenv could not parse statement starting at line 1"
-    ]
-
-
-def test_dotenv_is_read_in_the_working_directory_only(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Neither a directory above nor the one of the INI file is searched."""
-    for place in (tmp_path, tmp_path / "work" / "ini"):
-        place.mkdir(parents=True, exist_ok=True)
-        (place / ".env").write_text("CORS_MAX_AGE=7\n", encoding="utf-8")
-    ini = write_ini("[filter:cors]\nuse = egg:wsgi_mw_paste#cors\n", "work/ini/test.ini")
-    monkeypatch.chdir("work")
-    [(_, sources)] = read_section(ini, "cors")
-    assert sources == {}
-
-
-def test_a_working_directory_that_is_gone_has_no_dotenv(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Deployments replace the directory under a running server, which reloads all the same."""
-    Path("gone").mkdir()
-    monkeypatch.chdir("gone")
-    (tmp_path / "gone").rmdir()
-    [(_, sources)] = load([CORSSettings], {}, {})
-    assert sources == {}
-
-
-def test_the_environment_of_the_process_is_left_alone() -> None:
-    """What ``.env`` says is not written into ``os.environ``."""
-    Path("key").write_text(SECRET, encoding="utf-8")
-    Path(".env").write_text("CORS_MAX_AGE=7\nLOG_TOKENS_KEY_FILE=key\n", encoding="utf-8")
-    before = dict(os.environ)
-    loaded = load([CORSSettings, RequestIdSettings], {}, {})
-    assert (loaded[0].settings.cors_max_age, loaded[1].settings.log_tokens_key) == (7, SECRET)
-    assert dict(os.environ) == before
-
-
-def test_the_environment_is_read_anew_by_every_factory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is remembered from one call to the next."""
-    ages = []
-    for age in ("1", "2"):
-        Path(".env").write_text(f"CORS_MAX_AGE={age}\n", encoding="utf-8")
-        ages.append(load([CORSSettings], {}, {})[0].settings.cors_max_age)
-    monkeypatch.setenv("CORS_MAX_AGE", "3")
-    ages.append(load([CORSSettings], {}, {})[0].settings.cors_max_age)
-    assert ages == [1, 2, 3]
-
-
-def test_importing_reads_no_environment(tmp_path: Path) -> None:
-    """No variable of ours is looked at before a factory or a constructor runs, and no .env."""
-    Path(".env").write_text("CORS_MAX_AGE=broken\n", encoding="utf-8")
-    program = """
-        import os, sys
-
-        class Recorder(dict):
-            def __getitem__(self, name):
-                seen.append(name)
-                return super().__getitem__(name)
-
-            def get(self, name, default=None):
-                seen.append(name)
-                return super().get(name, default)
-
-            def __contains__(self, name):
-                seen.append(name)
-                return super().__contains__(name)
-
-        def opened(event, arguments):
-            if event == "open":
-                seen.append(os.path.basename(str(arguments[0])))
-
-        seen = []
-        os.environ = Recorder(os.environ)
-        sys.addaudithook(opened)
-        import wsgi_mw_paste.factories
-        print(*sorted(set(seen) & {*sys.argv[1:], ".env"}), "imported")
-        try:
-            wsgi_mw_paste.factories.cors({})
-        except ValueError:
-            print(*sorted(set(seen) & {*sys.argv[1:], ".env"}))
-    """
-    run = subprocess.run(
-        [sys.executable, "-c", dedent(program), *VARIABLES],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    before, after = run.stdout.splitlines()
-    assert before == "imported"
-    assert after.split() == sorted([".env", *(name.upper() for name in options(CORSSettings))])
-
-
-# From Python.
 
 
 @pytest.mark.parametrize(
@@ -950,7 +109,7 @@ def test_the_reference_is_a_table_of_the_declarations() -> None:
     ]
 
 
-@pytest.mark.parametrize("cls", FILTERS["main"].settings)
+@pytest.mark.parametrize("cls", FACTORIES["main"].settings)
 def test_every_default_parses_to_itself_and_fits_the_table(cls: type[Settings]) -> None:
     """The defaults pass their own parsers, also as the table shows them; no cell is torn."""
     for each in options(cls).values():
@@ -979,7 +138,7 @@ def test_settings_from_python_report_their_problems_by_field() -> None:
     assert lines == [
         (
             "PumpSettings pump_sites = 'a, 1':"
-            " expected a list of words, separated by commas or white space"
+            " expected a list of words, separated by commas or whitespace"
         ),
         "PumpSettings pump_level = 'true': expected a number of litres from 0 to 9",
         f"PumpSettings pump_on = '1': {A_BOOLEAN}",
@@ -1055,3 +214,58 @@ def test_loading_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     read_section(write_cors("cors_allowed = https://A.example/"), "cors")
     assert caplog.records == []
+
+
+# From Python and the environment together.
+
+
+def test_what_is_given_wins_and_the_rest_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The process's variables, then ``.env``, then the default."""
+    monkeypatch.setenv("REQUEST_ID_HEADER", "X-Of-The-Environment")
+    monkeypatch.setenv("LOG_TOKENS", "fingerprint")
+    Path(".env").write_text("LOG_TOKENS=false\nREQUEST_ID_MAX_LENGTH=7\n", encoding="utf-8")
+    settings = RequestIdSettings.from_environment(request_id_header="X-Given")
+    assert settings == RequestIdSettings(
+        request_id_header="X-Given", log_tokens="fingerprint", request_id_max_length=7
+    )
+    assert settings.given == {"request_id_header", "log_tokens", "request_id_max_length"}
+
+
+def test_settings_made_in_python_are_exactly_what_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The class itself reads no environment."""
+    monkeypatch.setenv("LOG_TOKENS", "fingerprint")
+    assert RequestIdSettings().log_tokens is True
+
+
+def test_problems_of_code_and_environment_are_reported_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the source of each."""
+    monkeypatch.setenv("LOG_REQUESTS", "maybe")
+    monkeypatch.setenv("LOG_TOKENS_KEY_FILE", "missing")
+    with pytest.raises(ConfigurationError) as caught:
+        RequestIdSettings.from_environment(request_id_max_length=0, log_tokens="no idea")
+    assert [(problem.option, str(problem.source)) for problem in caught.value.problems] == [
+        ("log_tokens_key", "environment LOG_TOKENS_KEY_FILE"),
+        ("request_id_max_length", "RequestIdSettings request_id_max_length"),
+        ("log_requests", "environment LOG_REQUESTS"),
+        ("log_tokens", "RequestIdSettings log_tokens"),
+    ]
+    assert caught.value.problems[1].source == Source(
+        "code", sections=("RequestIdSettings",), key="request_id_max_length"
+    )
+
+
+def test_an_option_that_does_not_exist_is_a_type_error_beside_the_environment() -> None:
+    """As for the class itself."""
+    with pytest.raises(TypeError, match="log_token"):
+        RequestIdSettings.from_environment(log_token="x")
+
+
+def test_settings_have_nothing_to_remark_by_default() -> None:
+    """Subclasses do."""
+    assert Settings().remarks == ()

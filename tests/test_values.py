@@ -91,7 +91,7 @@ ACCEPTED: list[tuple[str, Any, Any]] = [
     ("paths", "/health /é /a;b#c", ("/health", "/é", "/a;b#c")),
 ]
 
-A_LIST = "expected a list of words, separated by commas or white space"
+A_LIST = "expected a list of words, separated by commas or whitespace"
 NO_COMMENT = "expected no ; or # comment behind the value; give it its own line"
 A_BOOLEAN = "expected true or false"
 A_NUMBER = "expected a number of seconds from 0 to 86400"

@@ -1,4 +1,4 @@
-"""The INI file, re-read as it stands, to say where a value was written.
+"""INI files as they stand: sections, values, line numbers, and the sections of one filter.
 
 PasteDeploy tells a factory neither its section, nor which global value came from where, nor that
 ``[DEFAULT]`` made it drop an option of the section. This module finds out, for messages and for the
@@ -8,6 +8,7 @@ command. Nothing in it raises: a message must not get lost because its place was
 from __future__ import annotations
 
 import configparser
+import functools
 import os
 import re
 from pathlib import Path
@@ -15,150 +16,86 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-#: How many files are read at most, and how many ``use =`` are followed.
-_MAX_FILES: Final = 32
-_MAX_DEPTH: Final = 8
+#: How many files a search for the sections of a filter reads.
+_MAX_FILES: Final = 100
+#: What a section that configures a filter is called.
+_FILTER_SECTIONS: Final = ("filter:", "filter-app:")
+
+
+class Section(NamedTuple):
+    """A section of a file.
+
+    :ivar name: what stands between the brackets.
+    """
+
+    file: str
+    name: str
 
 
 class Source(NamedTuple):
-    """Where the value in force was written.
+    """Where a value was written.
 
-    :ivar level: ``section``, ``set``, ``command line``, ``[DEFAULT]``, ``global_conf`` (there is
-        no file to tell the three apart), ``environment`` or ``.env``.
-    :ivar place: the file and section, or the environment.
+    :ivar level: ``section``, ``set``, ``command line``, ``[DEFAULT]``, ``environment``, ``.env``,
+        ``code`` or ``default``; ``local_conf`` or ``global_conf`` if there is no INI file.
+    :ivar file: the path of the INI or ``.env`` file, empty if the value is in none.
+    :ivar sections: the name of the section; several where PasteDeploy does not tell which. For
+        ``code`` it is the name of the class.
     :ivar key: the option as it is spelled there.
     """
 
     level: str
-    place: str
-    key: str
+    file: str = ""
+    sections: tuple[str, ...] = ()
+    key: str = ""
 
     def __str__(self) -> str:
-        return f"{self.place} {self.key}"
+        if self.file:
+            place = [self.file, " or ".join(f"[{name}]" for name in self.sections)]
+        else:
+            place = [*self.sections] or [self.level]
+        return " ".join(part for part in (*place, self.key) if part)
 
 
-class Ini:
-    """The sections of one kind of filter, in a file and in the files it refers to.
+class IniFile:
+    """One file, read once: its sections, ``[DEFAULT]`` among them, without inheritance.
 
-    :param global_conf: PasteDeploy's global values; ``__file__`` is the file it was given.
-    :param filter_name: the name of the filter's entry point.
+    :param path: an absolute path.
+    :param variables: PasteDeploy's global values, for interpolation.
+    :param reread: PasteDeploy has read the file before; a pipe, such as /dev/stdin, has nothing
+        left then, and reading it would wait for more.
+    :ivar text: the whole text, empty if the file cannot be read.
+    :ivar error: why it cannot be read, or ``None``.
+    :ivar sections: raw values by section and key; empty if the text is not an INI file.
     """
 
-    def __init__(self, global_conf: Mapping[str, object], filter_name: str) -> None:
-        path = global_conf.get("__file__")
-        self._path = path if isinstance(path, str) else ""
-        self._files: list[_File] = []
-        paths = [os.path.normpath(self._path)] if self._path else []
-        for each in paths:  # which grows on the way
-            file = _File(each, global_conf)
-            self._files.append(file)
-            new = [path for path in file.included() if path not in paths]
-            paths += new[: _MAX_FILES - len(paths)]
-        # Every section that configures this filter, or that such a section inherits from.
-        self._sections = list(
-            dict.fromkeys(
-                link
-                for file in self._files
-                for section in file.sections
-                if section.startswith(("filter:", "filter-app:"))
-                for link in self._chain(file, section, filter_name)
-            )
-        )
-
-    def places(self, key: str) -> list[tuple[str, str]]:
-        """Return the sections of this filter that have *key*, each with its raw text."""
-        return [(_place(*each), each[0].sections[each[1]][key]) for each in self._having(key)]
-
-    def place(self, key: str, value: object) -> str:
-        """Return the section or sections in which *key* has *value*, as far as can be known."""
-        found = self._having(key)
-        found = (
-            [each for each in found if each[0].value(each[1], key) == value]
-            or self._having(f"get {key}")
-            or found
-        )
-        return " or ".join(_place(*each) for each in found) or self._path or "local_conf"
-
-    def global_source(self, key: str, value: object) -> Source:
-        """Return which of PasteDeploy's global values this one is."""
-        for level, written in (("[DEFAULT]", key), ("set", f"set {key}")):
-            for file in self._files:
-                for section in ["DEFAULT"] if level == "[DEFAULT]" else file.sections:
-                    if file.value(section, written) == value:
-                        return Source(level, _place(file, section), written)
-        if any(file.sections for file in self._files):
-            return Source("command line", "command line", key)
-        return Source("global_conf", self._path or "global_conf", key)
-
-    def _having(self, key: str) -> list[tuple[_File, str]]:
-        return [each for each in self._sections if key in each[0].sections[each[1]]]
-
-    def _chain(
-        self, file: _File, section: str, filter_name: str, depth: int = _MAX_DEPTH
-    ) -> list[tuple[_File, str]]:
-        """Return *section* and the sections it inherits from, if they end at this filter."""
-        use = file.value(section, "use") or file.value(section, "paste.filter_factory") or ""
-        if _names_filter(use, filter_name):
-            return [(file, section)]
-        if not depth:
-            return []
-        files, name = [file], use
-        if path := _included_path(use):
-            files = [each for each in self._files if each.path == file.resolve(path)]
-            name = use.partition("#")[2] or "main"
-        chain = [
-            link
-            for each in files
-            for other in each.sections
-            # PasteDeploy reads [filter: cors], too.
-            if other.startswith("filter:") and other[len("filter:") :].strip() == name
-            for link in self._chain(each, other, filter_name, depth - 1)
-        ]
-        return [(file, section), *chain] if chain else []
-
-
-def _place(file: _File, section: str) -> str:
-    return f"{file.path} [{section}]"
-
-
-def _names_filter(use: str, filter_name: str) -> bool:
-    """Say whether a ``use =`` names the entry point or the factory of this filter."""
-    if match := re.fullmatch(r"(?i:egg):([^#]+)(?:#(.*))?", use):
-        # PEP 503: every spelling of a distribution's name that importlib.metadata finds.
-        distribution = re.sub(r"[-_.]+", "-", match[1]).lower()
-        return distribution == "wsgi-mw-paste" and (match[2] or "main") == filter_name
-    return re.sub(r"(?i)^call:", "", use) == f"wsgi_mw_paste.factories:{filter_name}"
-
-
-def _included_path(uri: str) -> str:
-    """Return the path in ``config:PATH#name``, empty if the text is nothing of that kind."""
-    match = re.match(r"(?i)config:([^#]*)", uri)
-    return match[1] if match else ""
-
-
-class _File:
-    """One file's sections, ``[DEFAULT]`` among them, without inheritance and interpolation."""
-
-    def __init__(self, path: str, global_conf: Mapping[str, object]) -> None:
+    def __init__(
+        self, path: str, variables: Mapping[str, object] | None = None, *, reread: bool = True
+    ) -> None:
         self.path = path
-        self._here = str(Path(path).parent)
+        self.text = ""
+        self.error: OSError | ValueError | None = None
         self.sections: dict[str, dict[str, str]] = {}
         self._variables: dict[str, str] = {}
         self._parser = configparser.ConfigParser(default_section="", interpolation=None)
         # The recipe of configparser's own documentation, and what PasteDeploy does.
         self._parser.optionxform = str  # type: ignore[assignment, method-assign]
         try:
-            # A pipe, such as /dev/stdin, has been read by PasteDeploy and would wait for more.
-            if Path(path).is_file():
-                self._parser.read(path)
-        except (configparser.Error, OSError, ValueError):
+            if Path(path).is_file() or not reread:
+                # In the encoding of the locale, as PasteDeploy reads it.
+                self.text = Path(path).read_text()
+            self._parser.read_string(self.text)
+        except configparser.Error:
+            return
+        except (OSError, ValueError) as error:
+            self.error = error
             return
         self.sections = {name: dict(self._parser[name]) for name in self._parser.sections()}
         # In the order of PasteDeploy: what the file says is stronger than the command line.
-        self._variables = {key: text for key, text in global_conf.items() if isinstance(text, str)}
-        self._variables |= {"here": self._here, "__file__": path}
+        given = variables or {}
+        self._variables = {key: text for key, text in given.items() if isinstance(text, str)}
+        self._variables |= {"here": str(Path(path).parent), "__file__": path}
         self._variables |= self.sections.get("DEFAULT", {})
 
     def value(self, section: str, key: str) -> str | None:
@@ -166,6 +103,8 @@ class _File:
         items = self.sections.get(section, {})
         if key not in items:
             return None
+        if "%" not in items[key]:
+            return items[key]
         try:
             return configparser.BasicInterpolation().before_get(
                 self._parser, section, key, items[key], self._variables | items
@@ -175,15 +114,191 @@ class _File:
 
     def included(self) -> list[str]:
         """Return the files that any value here refers to as ``config:PATH``."""
-        texts = [
-            self.value(section, key) or ""
-            for section, keys in self.sections.items()
-            for key in keys
-        ]
-        # A value as a whole, since a path may have blanks, and each word of a pipeline.
-        uris = [uri for text in texts for uri in (text, *text.split())]
-        return list(dict.fromkeys(self.resolve(path) for path in map(_included_path, uris) if path))
+        found: dict[str, None] = {}
+        for section, items in self.sections.items():
+            for key, raw in items.items():
+                if "config:" in raw.lower() or "%" in raw:
+                    text = self.value(section, key) or ""
+                    # A value as a whole, since a path may have spaces, and each word of a pipeline.
+                    paths = map(included_path, (text, *text.split()))
+                    found.update((self.resolve(path), None) for path in paths if path)
+        return list(found)
 
     def resolve(self, path: str) -> str:
         """Return the path of a file named in this one, as PasteDeploy reads it."""
-        return os.path.normpath(Path(self._here, unquote(path.replace("\\", "/"))))
+        return os.path.normpath(Path(self.path).parent / unquote(path.replace("\\", "/")))
+
+    def line(self, section: str, key: str = "", item: str = "") -> int | None:
+        """Return the number of the line with a key, or of a section's header, from 1.
+
+        :param key: without it, the header is meant; ``get KEY`` and ``export KEY`` count as well.
+        :param item: a part of the value; if it is on a line of its own, that line is meant.
+        :return: ``None`` if there is no such line.
+        """
+        lines = self._lines.get((section, key)) or self._lines.get((section, f"get {key}"))
+        if lines is None:
+            return None
+        return lines.get(item, lines[""])
+
+    @functools.cached_property
+    def _lines(self) -> dict[tuple[str, str], dict[str, int]]:
+        """The lines of each section and key: that of the key under "", and of each of its words."""
+        found: dict[tuple[str, str], dict[str, int]] = {}
+        section, current = "", None
+        for number, line in enumerate(self.text.splitlines(), 1):
+            if line.lstrip()[:1] in ("#", ";"):
+                continue
+            if line[:1].isspace() and current is not None:
+                text = line
+            elif header := re.match(r"\s*\[(.+)\]", line):
+                section, current = header[1], None
+                found.setdefault((section, ""), {"": number})
+                continue
+            elif match := re.match(r"\s*(?:export\s+)?([^=:]*?)\s*[=:](.*)", line):
+                text = match[2]
+                # The first one: a key that is there twice is an error anyway.
+                current = found.setdefault((section, match[1]), {"": number})
+            else:
+                continue
+            for word in (text.strip(), *re.split(r"[\s,]+", text)):
+                current.setdefault(word, number)
+        return found
+
+
+class IniFiles:
+    """The files of one deployment, each read at most once.
+
+    :param variables: PasteDeploy's global values, for interpolation.
+    :param reread: as for :class:`IniFile`.
+    """
+
+    def __init__(
+        self, variables: Mapping[str, object] | None = None, *, reread: bool = True
+    ) -> None:
+        self._variables = variables
+        self._reread = reread
+        self._files: dict[str, IniFile] = {}
+
+    def __getitem__(self, path: str) -> IniFile:
+        if path not in self._files:
+            self._files[path] = IniFile(path, self._variables, reread=self._reread)
+        return self._files[path]
+
+    def reachable(self, path: str) -> list[IniFile]:
+        """Return a file and those that it refers to, directly or through others."""
+        paths = [os.path.normpath(path)] if path else []
+        for found in paths:  # which grows on the way
+            new = [other for other in self[found].included() if other not in paths]
+            paths += new[: _MAX_FILES - len(paths)]
+        return [self[found] for found in paths]
+
+
+class Written:
+    """Where the options of one filter are written: the sections that configure it.
+
+    :param files: the files that are read.
+    :param global_conf: PasteDeploy's global values; ``__file__`` is the file it was given.
+    :param filter_name: the name of the filter's entry point, to search for its sections.
+    :param sections: its sections, each inheriting from the next, where they are known.
+    """
+
+    def __init__(
+        self,
+        files: IniFiles,
+        global_conf: Mapping[str, object],
+        filter_name: str,
+        sections: Sequence[Section] | None = None,
+    ) -> None:
+        self.filter_name = filter_name
+        path = global_conf.get("__file__")
+        self._path = path if isinstance(path, str) else ""
+        self._files = files.reachable(self._path)
+        if sections is None:
+            self._sections = _sections_of(filter_name, self._files)
+        else:
+            self._sections = [(files[section.file], section.name) for section in sections]
+
+    def has(self, key: str) -> list[tuple[Source, str]]:
+        """Return the sections of this filter that set *key*, each with its raw text."""
+        return [
+            (Source("section", file.path, (name,), key), file.sections[name][key])
+            for file, name in self._setting(key)
+        ]
+
+    def local_source(self, key: str, value: object) -> Source:
+        """Return where a value of ``local_conf`` is written, as far as can be known."""
+        setting = self._setting(key)
+        found = (
+            [(file, name) for file, name in setting if file.value(name, key) == value]
+            or self._setting(f"get {key}")
+            or setting
+        )
+        if not found:
+            return Source("section" if self._path else "local_conf", self._path, (), key)
+        # The outer file's first: its section is stronger than those that it inherits from.
+        first = found[0][0]
+        return Source(
+            "section", first.path, tuple(name for file, name in found if file is first), key
+        )
+
+    def global_source(self, key: str, value: object) -> Source:
+        """Return which of PasteDeploy's global values this one is."""
+        for file in self._files:
+            if file.value("DEFAULT", key) == value:
+                return Source("[DEFAULT]", file.path, ("DEFAULT",), key)
+        setting = f"set {key}"
+        for file in self._files:
+            for section in file.sections:
+                if file.value(section, setting) == value:
+                    return Source("set", file.path, (section,), setting)
+        if any(file.sections for file in self._files):
+            return Source("command line", key=key)
+        return Source("global_conf", self._path, (), key)
+
+    def _setting(self, key: str) -> list[tuple[IniFile, str]]:
+        return [(file, name) for file, name in self._sections if key in file.sections.get(name, ())]
+
+
+def _sections_of(filter_name: str, files: Sequence[IniFile]) -> list[tuple[IniFile, str]]:
+    """Return every section that configures this filter, or that such a section inherits from."""
+    found: dict[tuple[str, str], None] = {}
+    users: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for file in files:
+        for section in file.sections:
+            if section.startswith(_FILTER_SECTIONS):
+                use = file.value(section, "use") or file.value(section, "paste.filter_factory")
+                if names_filter(use or "", filter_name):
+                    found[file.path, section] = None
+                users.setdefault(_used_section(file, use or ""), []).append((file.path, section))
+    # Each section once, so circles come to an end.
+    reached = list(found)
+    for path, section in reached:  # which grows on the way
+        if section.startswith("filter:"):
+            # PasteDeploy reads [filter: cors], too.
+            name = section[len("filter:") :].strip()
+            new = [user for user in users.get((path, name), ()) if user not in found]
+            found.update(dict.fromkeys(new))
+            reached += new
+    return [(file, section) for file in files for path, section in found if path == file.path]
+
+
+def _used_section(file: IniFile, use: str) -> tuple[str, str]:
+    """Return the path of the file and the name that a ``use =`` stands for."""
+    if path := included_path(use):
+        return file.resolve(path), use.partition("#")[2] or "main"
+    return file.path, use
+
+
+def names_filter(use: str, filter_name: str) -> bool:
+    """Say whether a ``use =`` names the entry point or the factory of a filter of ours."""
+    if match := re.fullmatch(r"(?i:egg):([^#]+)(?:#(.*))?", use):
+        # PEP 503: every spelling of a distribution's name that importlib.metadata finds.
+        distribution = re.sub(r"[-_.]+", "-", match[1]).lower()
+        return distribution == "wsgi-mw-paste" and (match[2] or "main") == filter_name
+    return re.sub(r"(?i)^call:", "", use) == f"wsgi_mw_paste.factories:{filter_name}"
+
+
+def included_path(uri: str) -> str:
+    """Return the path in ``config:PATH#name``, empty if the text is nothing of that kind."""
+    match = re.match(r"(?i)config:([^#]*)", uri)
+    return match[1] if match else ""

@@ -1,26 +1,82 @@
-"""The ``paste.filter_factory`` entry points: INI sections in, middlewares out.
+"""The Paste factories: INI sections in, middlewares out.
 
-Each is called by PasteDeploy as ``factory(global_conf, **local_conf)`` and returns a filter, a
-function from application to application. The settings are read once, when the factory is called,
-before the server listens; one filter may be applied to several applications.
+PasteDeploy calls one as ``factory(global_conf, **local_conf)`` and gets a filter, a function from
+application to application. The settings are read once, when the factory is called, before the
+server listens; one filter may be applied to several applications.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
+from wsgi_mw_paste._ini import IniFiles, Written
+from wsgi_mw_paste._loading import load
 from wsgi_mw_paste.cors import CORSMiddleware, CORSSettings
 from wsgi_mw_paste.errors import ErrorsMiddleware
 from wsgi_mw_paste.request_id import RequestIdMiddleware, RequestIdSettings
-from wsgi_mw_paste.settings import Loaded, Settings, load, options
+from wsgi_mw_paste.settings import options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from _typeshed.wsgi import WSGIApplication
 
-    Filter = Callable[[WSGIApplication], WSGIApplication]
-    Middleware = CORSMiddleware | ErrorsMiddleware | RequestIdMiddleware
+    from wsgi_mw_paste._ini import Section
+    from wsgi_mw_paste.settings import Loaded, Settings
+
+
+@dataclass(frozen=True, eq=False)
+class FilterFactory:
+    """A ``paste.filter_factory`` that knows what it makes.
+
+    :ivar name: the name of its entry point.
+    :ivar settings: its settings classes, one for each argument of *middleware* after the first.
+    :ivar middleware: makes a WSGI application of one, and of the settings.
+    :ivar parts: the filters that it stands for, outermost first.
+    """
+
+    name: str
+    settings: Sequence[type[Settings]]
+    middleware: Callable[..., Any]
+    parts: Sequence[str] = ()
+
+    def __call__(
+        self, global_conf: Mapping[str, Any], /, **local_conf: Any
+    ) -> Callable[[WSGIApplication], WSGIApplication]:
+        """Return the filter.
+
+        :param global_conf: PasteDeploy's global values.
+        :param local_conf: the options of the filter's section.
+        :raises ConfigurationError: any option is wrong; all problems at once.
+        """
+        settings = [loaded.settings for loaded in self.load(global_conf, local_conf)]
+        # The bound method and not the instance, which Python would ask for it at every request.
+        return lambda app: self.middleware(app, *settings).__call__
+
+    def load(
+        self,
+        global_conf: Mapping[str, Any],
+        local_conf: Mapping[str, Any],
+        files: IniFiles | None = None,
+        sections: Sequence[Section] | None = None,
+    ) -> list[Loaded]:
+        """Return the settings, one for each of the settings classes.
+
+        :param files: what reads the INI files; without it, they are read again.
+        :param sections: the filter's sections, each inheriting from the next, if they are known.
+        :raises ConfigurationError: any option is wrong.
+        """
+        elsewhere = {
+            option: other.name
+            for other in FACTORIES.values()
+            if not other.parts
+            for cls in other.settings
+            for option in options(cls)
+        }
+        files = files or IniFiles(global_conf)
+        written = Written(files, global_conf, self.name, sections)
+        return load(self.settings, global_conf, local_conf, written=written, elsewhere=elsewhere)
 
 
 def _all_three(
@@ -31,63 +87,17 @@ def _all_three(
     return RequestIdMiddleware(inner.__call__, request_id_settings)
 
 
-class FilterKind(NamedTuple):
-    """What an entry point makes: of which settings, by which function."""
+main = FilterFactory(
+    "main",
+    (CORSSettings, RequestIdSettings),
+    _all_three,
+    parts=("request_id", "cors", "errors"),
+)
+cors = FilterFactory("cors", (CORSSettings,), CORSMiddleware)
+request_id = FilterFactory("request_id", (RequestIdSettings,), RequestIdMiddleware)
+errors = FilterFactory("errors", (), ErrorsMiddleware)
 
-    settings: Sequence[type[Settings]]
-    wrap: Callable[..., Middleware]
-
-
-#: The filters by the name of their entry point.
-FILTERS: Final[Mapping[str, FilterKind]] = {
-    "main": FilterKind((CORSSettings, RequestIdSettings), _all_three),
-    "cors": FilterKind((CORSSettings,), CORSMiddleware),
-    "request_id": FilterKind((RequestIdSettings,), RequestIdMiddleware),
-    "errors": FilterKind((), ErrorsMiddleware),
+#: All of them, by the name of their entry point.
+FACTORIES: Final[Mapping[str, FilterFactory]] = {
+    factory.name: factory for factory in (main, cors, request_id, errors)
 }
-
-
-def main(global_conf: Mapping[str, Any], /, **local_conf: Any) -> Filter:
-    """Return the filter ``request_id`` around ``cors`` around ``errors``, with all their options.
-
-    :raises ConfigurationError: any option is wrong; the same goes for the other factories.
-    """
-    return _filter("main", global_conf, local_conf)
-
-
-def cors(global_conf: Mapping[str, Any], /, **local_conf: Any) -> Filter:
-    """Return the filter that wraps in :class:`~wsgi_mw_paste.cors.CORSMiddleware`."""
-    return _filter("cors", global_conf, local_conf)
-
-
-def request_id(global_conf: Mapping[str, Any], /, **local_conf: Any) -> Filter:
-    """Return the filter for :class:`~wsgi_mw_paste.request_id.RequestIdMiddleware`."""
-    return _filter("request_id", global_conf, local_conf)
-
-
-def errors(global_conf: Mapping[str, Any], /, **local_conf: Any) -> Filter:
-    """Return the filter that wraps in :class:`~wsgi_mw_paste.errors.ErrorsMiddleware`."""
-    return _filter("errors", global_conf, local_conf)
-
-
-def read(name: str, global_conf: Mapping[str, Any], local_conf: Mapping[str, Any]) -> list[Loaded]:
-    """Return the settings of the filter *name*, one for each of its settings classes.
-
-    :raises ConfigurationError: any option is wrong.
-    """
-    elsewhere = {
-        option: other
-        for other, kind in FILTERS.items()
-        if other != "main"
-        for cls in kind.settings
-        for option in options(cls)
-    }
-    return load(
-        FILTERS[name].settings, global_conf, local_conf, filter_name=name, elsewhere=elsewhere
-    )
-
-
-def _filter(name: str, global_conf: Mapping[str, Any], local_conf: Mapping[str, Any]) -> Filter:
-    settings = [each.settings for each in read(name, global_conf, local_conf)]
-    # The bound method and not the instance, whose type Python would ask for it at every request.
-    return lambda app: FILTERS[name].wrap(app, *settings).__call__

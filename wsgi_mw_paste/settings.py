@@ -1,35 +1,38 @@
-"""Options: declared once, loaded from five places, every mistake reported at once.
+"""Options: declared once; everything else is derived from the declaration.
 
 An option is a field of a :class:`Settings` class: its name, type and default are the field's, the
-rest is :func:`option` metadata. Loading, messages and the reference table are derived from it.
+rest is :func:`option` metadata. Loading, messages and the reference table come from there.
 
-:func:`load` is for the Paste factories; a program that builds its middlewares in Python calls the
-settings class, or leaves ``settings`` out and gets the environment.
+A program that builds its middlewares in Python calls the settings class, which takes exactly what
+is written, or :meth:`Settings.from_environment`, or leaves ``settings`` out. The Paste factories
+use :mod:`wsgi_mw_paste._loading`, which knows the levels of an INI file, too.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import re
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from wsgi_mw_paste._ini import Ini, Source
+from wsgi_mw_paste._environment import DOTENV, MASK, VariableError, Variables
+from wsgi_mw_paste._ini import Source
 from wsgi_mw_paste.values import InvalidItemsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from environs import Env
     from typing_extensions import Self
 
 S = TypeVar("S", bound="Settings")
-E = TypeVar("E", bound="Env")
 
-#: The longest text of a value or an origin that a message repeats, in characters.
-_MESSAGE_LIMIT: Final = 200
-_MASK: Final = "***"
+#: How much of a value or an origin a message repeats, in characters.
+VALUE_LIMIT: Final = 200
+
+
+def printable(text: str) -> str:
+    """Return a text in which characters that a terminal or a log should not get are escaped."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 class Problem(NamedTuple):
@@ -39,22 +42,41 @@ class Problem(NamedTuple):
         ``.env`` if it is that file.
     :ivar text: the offending value, or the item of the list; ``***`` for a secret, ``None`` where
         the value does not matter.
-    :ivar source: where it was written: file, section and key, or the variable.
+    :ivar source: where it was written.
     :ivar reason: what was expected, and what to write instead.
     """
 
     option: str
     text: str | None
-    source: str
+    source: Source
     reason: str
 
     def __str__(self) -> str:
-        text = self.text
-        if text is None:
-            return f"{self.source}: {self.reason}"
-        if len(text) > _MESSAGE_LIMIT:
-            text = text[:_MESSAGE_LIMIT] + "…"
-        return f"{self.source} = {text!r}: {self.reason}"
+        return describe(self.source, self.text, self.reason)
+
+
+def describe(place: object, text: str | None, reason: str) -> str:
+    """Return one line: the place, the value if there is one, and what is wrong with it."""
+    if text is None:
+        return printable(f"{place}: {reason}")
+    if len(text) > VALUE_LIMIT:
+        text = text[:VALUE_LIMIT] + "…"
+    return printable(f"{place} = {text!r}: {reason}")
+
+
+class Remark(NamedTuple):
+    """Something that settings have to tell the operator; no reason not to start.
+
+    :ivar level: of :mod:`logging`.
+    :ivar option: the option that it is about.
+    :ivar item: the item of its list, or its value; empty if it is about the option as a whole.
+    :ivar text: what to know, without the option's name.
+    """
+
+    level: int
+    option: str
+    item: str
+    text: str
 
 
 class ConfigurationError(ValueError):
@@ -90,10 +112,15 @@ class Option(NamedTuple):
         """Its name in the environment."""
         return self.name.upper()
 
+    @property
+    def is_list(self) -> bool:
+        """Whether it takes several items, and so an empty text, too."""
+        return isinstance(self.default, tuple)
+
     def show(self, value: object) -> str:
         """Return *value* as an INI file would spell it; a secret is masked."""
         if self.secret and value:
-            return _MASK
+            return MASK
         if isinstance(value, bool):
             return str(value).lower()
         return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
@@ -109,7 +136,7 @@ def option(
 
     :param parse: text or ready value → value; raises ``ValueError("expected …")``.
     :param help: what it means, in one line of Markdown.
-    :param secret: never shown, and may be given as ``NAME_FILE`` in the environment.
+    :param secret: never shown; ``NAME_file`` may name a file that has the text, at every level.
     """
     return {"parse": parse, "help": help, "secret": secret}
 
@@ -132,12 +159,12 @@ class Settings:
     :raises ConfigurationError: a value is wrong, or two values exclude each other.
     """
 
-    #: The names of the options that somebody set, even to their default; after
+    #: The names of the options that were set, even to their default; after
     #: :func:`dataclasses.replace` all of them.
     given: frozenset[str] = dataclasses.field(init=False, compare=False)
 
     def __new__(cls, **given: object) -> Self:
-        """Remember what was given: a default that nobody chose may deserve a word."""
+        """Remember what was given: a default that was not chosen may deserve a remark."""
         self = super().__new__(cls)
         object.__setattr__(self, "given", frozenset(given))
         return self
@@ -159,14 +186,31 @@ class Settings:
         if problems:
             raise ConfigurationError(problems)
 
+    @classmethod
+    def from_environment(cls, **over: Any) -> Self:
+        """Return settings that take what is not given from the environment and from ``.env``.
+
+        :param over: options, as for the class itself; they win over the environment.
+        :raises ConfigurationError: a value is wrong, wherever it comes from.
+        """
+        code = {name: (value, _in_code(cls, name)) for name, value in over.items()}
+        loaded = assemble(cls, Environment().find, code)
+        settings: Self = loaded.settings
+        return settings
+
     def conflicts(self) -> Iterator[Problem]:
         """Yield what is wrong with valid values taken together; for subclasses."""
         yield from ()
 
+    @functools.cached_property
+    def remarks(self) -> Sequence[Remark]:
+        """What to tell the operator at start; for subclasses."""
+        return ()
+
     def problem(self, name: str, value: object, reason: str) -> Problem:
         """Return a problem with the option *name*."""
         text = options(type(self))[name].show(value)
-        return Problem(name, text, f"{type(self).__name__} {name}", reason)
+        return Problem(name, text, _in_code(type(self), name), reason)
 
     def __repr__(self) -> str:
         shown = (
@@ -175,39 +219,87 @@ class Settings:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+def _in_code(cls: type[Settings], name: str) -> Source:
+    return Source("code", sections=(cls.__name__,), key=name)
+
+
+class Hidden(NamedTuple):
+    """A section's value that PasteDeploy drops, because a global value has the same key.
+
+    :ivar text: the value; a secret is masked.
+    :ivar source: where it is written.
+    :ivar by: the global value.
+    """
+
+    option: str
+    text: str
+    source: Source
+    by: Source
+
+
 class Loaded(NamedTuple):
     """Settings, and where each value came from; options left at their default have no source."""
 
     # Of one of the classes given; a generic NamedTuple needs Python 3.11.
     settings: Any
     sources: Mapping[str, Source]
+    hidden: Sequence[Hidden] = ()
 
 
-def load(
-    classes: Sequence[type[Settings]],
-    global_conf: Mapping[str, Any],
-    local_conf: Mapping[str, Any],
-    *,
-    filter_name: str = "",
-    elsewhere: Mapping[str, str] | None = None,
-) -> list[Loaded]:
-    """Load settings: section, PasteDeploy's globals, environment, ``.env``, default.
+class Environment:
+    """The two levels of the environment: the process's variables, then those of ``.env``."""
 
-    :param classes: the settings classes of one filter.
-    :param global_conf: PasteDeploy's global values.
-    :param local_conf: the options of the filter's own section.
-    :param filter_name: the entry point, to find the section again in the file.
-    :param elsewhere: options of other filters, each with the filter's name, for messages.
-    :return: for each class, in order, its settings and their sources.
-    :raises ConfigurationError: anything is wrong, with all of it.
+    def __init__(self) -> None:
+        self._levels = (Variables(), Variables(Path(DOTENV)))
+
+    def find(self, option: Option) -> tuple[str, Source] | None:
+        """Return the text of an option and its source, ``None`` if it is not set.
+
+        :raises VariableError: a file cannot be read, or a secret is set twice.
+        """
+        for level in self._levels:
+            found = level.find(option.variable, secret=option.secret, may_be_empty=option.is_list)
+            if found is not None:
+                return found
+        return None
+
+
+def assemble(
+    cls: type[Settings],
+    find: Callable[[Option], tuple[Any, Source] | None],
+    given: Mapping[str, tuple[Any, Source]],
+) -> Loaded:
+    """Return settings made of values with sources.
+
+    :param find: returns the value of an option that is not given, and its source, or ``None``.
+    :param given: values by option, each with its source.
+    :raises ConfigurationError: anything is wrong; its problems have these sources.
     """
-    loader = _Loader(classes, global_conf, local_conf, filter_name)
-    loader.check_names(elsewhere or {})
-    loader.check_hidden()
-    loaded = [loader.read(cls) for cls in classes]
-    if loader.problems:
-        raise ConfigurationError(loader.problems)
-    return [each for each in loaded if each is not None]
+    problems = []
+    found = dict(given)
+    for name, declared in options(cls).items():
+        if name not in given:
+            try:
+                pair = find(declared)
+            except VariableError as error:
+                option = name if error.source.key else DOTENV
+                problems.append(Problem(option, error.text, error.source, error.reason))
+                continue
+            if pair is not None:
+                found[name] = pair
+    sources = {name: source for name, (_, source) in found.items()}
+    try:
+        settings = cls(**{name: value for name, (value, _) in found.items()})
+    except ConfigurationError as error:
+        problems += [
+            problem._replace(
+                source=sources.get(problem.option, Source("default", key=problem.option))
+            )
+            for problem in error.problems
+        ]
+    if problems:
+        raise ConfigurationError(problems)
+    return Loaded(settings, sources)
 
 
 def resolve(cls: type[S], settings: S | None) -> S:
@@ -216,8 +308,7 @@ def resolve(cls: type[S], settings: S | None) -> S:
     :raises TypeError: it is anything else; 0.1.6 of the predecessor took a header name here.
     """
     if settings is None:
-        loaded: S = load([cls], {}, {})[0].settings
-        return loaded
+        return cls.from_environment()
     if not isinstance(settings, cls):
         raise TypeError(
             f"settings must be a {cls.__name__}, not {type(settings).__name__}:"
@@ -230,180 +321,8 @@ def reference(classes: Sequence[type[Settings]]) -> str:
     """Return the options of these classes as a Markdown table."""
     lines = ["| option | default | meaning |", "| --- | --- | --- |"]
     for cls in classes:
-        for each in options(cls).values():
-            default = each.show(each.default)
+        for declared in options(cls).values():
+            default = declared.show(declared.default)
             shown = f"`{default}`" if default else "empty"
-            lines.append(f"| `{each.name}` | {shown} | {each.help} |")
+            lines.append(f"| `{declared.name}` | {shown} | {declared.help} |")
     return "\n".join(lines)
-
-
-class _Loader:
-    """One filter's options on their way from five places into settings."""
-
-    def __init__(
-        self,
-        classes: Sequence[type[Settings]],
-        global_conf: Mapping[str, Any],
-        local_conf: Mapping[str, Any],
-        filter_name: str,
-    ) -> None:
-        self._known = {name: each for cls in classes for name, each in options(cls).items()}
-        self._global_conf = global_conf
-        self._local_conf = local_conf
-        self._filter_name = filter_name
-        self._ini = Ini(global_conf, filter_name)
-        self._environments = [_Environment("environment"), _Environment(".env", Path(".env"))]
-        self.problems: list[Problem] = []
-
-    def check_names(self, elsewhere: Mapping[str, str]) -> None:
-        """Report what is no option, and options in two spellings or in a mixture of cases."""
-        for key in self._local_conf:
-            if key.lower() not in self._known and not re.fullmatch("__.*__", key):
-                reason = self._unknown(key.lower(), elsewhere)
-                self.problems.append(Problem(key, None, str(self._local_source(key)), reason))
-        for name in self._known:
-            spelled = [
-                (key, source(key))
-                for conf, source in (
-                    (self._local_conf, self._local_source),
-                    (self._global_conf, self._global_source),
-                )
-                for key in conf
-                if key.lower() == name
-            ]
-            for key, source in spelled:
-                if key not in (name, name.upper()):
-                    reason = f"expected one case throughout; write {name} or {name.upper()}"
-                    self.problems.append(Problem(name, None, str(source), reason))
-            if len({key for key, _ in spelled}) > 1:
-                first, *others = (str(source) for _, source in spelled)
-                reason = f"given again as {' and as '.join(others)}; keep one"
-                self.problems.append(Problem(name, None, first, reason))
-
-    def _unknown(self, name: str, elsewhere: Mapping[str, str]) -> str:
-        if name in elsewhere:
-            other = elsewhere[name]
-            return f"an option of the filter {other}, not of {self._filter_name}; move it there"
-        if near := difflib.get_close_matches(name, self._known, n=1):
-            return f"unknown option; did you mean {near[0]}?"
-        return f"unknown option; {self._filter_name} takes {', '.join(self._known) or 'none'}"
-
-    def check_hidden(self) -> None:
-        """Report the sections' values that [DEFAULT] hides: PasteDeploy drops them silently."""
-        for name, each in self._known.items():
-            for key in (name, each.variable):
-                if key in self._local_conf or key not in self._global_conf:
-                    continue
-                if self._global_source(key).level != "[DEFAULT]":
-                    continue
-                for place, text in self._ini.places(key):
-                    reason = (
-                        f"hidden by {key} in [DEFAULT], PasteDeploy drops it;"
-                        f" write set {key} = … here, or take it out of [DEFAULT]"
-                    )
-                    self.problems.append(Problem(name, each.show(text), f"{place} {key}", reason))
-
-    def read(self, cls: type[S]) -> Loaded | None:
-        """Return the settings of one class; ``None`` if there are problems with them."""
-        values: dict[str, Any] = {}
-        sources: dict[str, Source] = {}
-        for name, each in options(cls).items():
-            try:
-                found = self._find(each)
-            except ConfigurationError as error:
-                self.problems += error.problems
-                continue
-            if found is not None:
-                values[name], sources[name] = found
-        try:
-            return Loaded(cls(**values), sources)
-        except ConfigurationError as error:
-            for problem in error.problems:
-                source = sources.get(problem.option, f"default {problem.option}")
-                self.problems.append(problem._replace(source=str(source)))
-            return None
-
-    def _find(self, each: Option) -> tuple[Any, Source] | None:
-        for conf, source in (
-            (self._local_conf, self._local_source),
-            (self._global_conf, self._global_source),
-        ):
-            for key in (each.name, each.variable):
-                if key in conf:
-                    return conf[key], source(key)
-        for environment in self._environments:
-            if (found := environment.find(each)) is not None:
-                return found
-        return None
-
-    def _local_source(self, key: str) -> Source:
-        return Source("section", self._ini.place(key, self._local_conf[key]), key)
-
-    def _global_source(self, key: str) -> Source:
-        return self._ini.global_source(key, self._global_conf[key])
-
-
-class _Environment:
-    """One level of the environment: the process's own variables, or those of a ``.env`` file.
-
-    ``os.environ`` wins over the file inside environs, too, so the file's level is asked only for
-    what the process does not have.
-    """
-
-    def __init__(self, level: str, path: Path | None = None) -> None:
-        self._level = level
-        self._path = path
-        self._env: Env | None = None
-
-    def find(self, each: Option) -> tuple[str, Source] | None:
-        """Return the text of a variable and its source, ``None`` if it is not set.
-
-        :raises ConfigurationError: the ``.env`` file or the secret's file cannot be read, or the
-            secret is given twice.
-        """
-        env = self._variables()
-        text: str | None = env.str(each.variable, None)
-        variable = f"{each.variable}_FILE"
-        file: str | None = env.str(variable, None) if each.secret else None
-        if file is None:
-            return None if text is None else (text, self._source(each.variable))
-        source = self._source(variable)
-        if text is not None:
-            reason = f"given again as {self._source(each.variable)}; keep one"
-            raise ConfigurationError([Problem(each.name, None, str(source), reason)])
-        from environs import FileAwareEnv  # noqa: PLC0415 -- as below
-
-        try:
-            # An empty path is none to environs: to it the variable is not set, another ValueError.
-            return self._read(FileAwareEnv(strip_whitespace=True)).str(each.variable), source
-        except (OSError, ValueError):
-            # The secret itself, put there by mistake, is not to be shown: even if it starts with a
-            # slash, there is no such directory.
-            is_path = Path(file).is_absolute() and Path(*Path(file).parts[:2]).exists()
-            shown = file if is_path else each.show(file)
-            reason = "expected the path of a readable text file"
-            raise ConfigurationError([Problem(each.name, shown, str(source), reason)]) from None
-
-    def _source(self, variable: str) -> Source:
-        place = str(self._path.absolute()) if self._path else self._level
-        return Source(self._level, place, variable)
-
-    def _variables(self) -> Env:
-        if self._env is None:
-            # Not at the top: settings made in Python need no environment.
-            from environs import Env  # noqa: PLC0415
-
-            self._env = Env()
-            try:
-                self._read(self._env)
-            except (OSError, ValueError) as error:
-                reason = f"expected a readable text file in UTF-8 ({error})"
-                place = self._source(".env").place
-                raise ConfigurationError([Problem(".env", None, place, reason)]) from None
-        return self._env
-
-    def _read(self, env: E) -> E:
-        if self._path:
-            # A path and no recursion: environs would start at this file and walk up.
-            env.read_env(self._path, recurse=False)
-        return env

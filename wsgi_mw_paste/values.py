@@ -43,7 +43,7 @@ class InvalidItemsError(ValueError):
 
 
 def words(value: object) -> tuple[str, ...]:
-    """Split on commas and white space, and drop empty items; a ready list stays as it is."""
+    """Split on commas and whitespace, and drop empty items; a ready list stays as it is."""
     if isinstance(value, str):
         found = tuple(word for word in re.split(r"[\s,]+", value) if word)
         # A header's name may begin with #, but nobody has one; a comment would become names.
@@ -52,7 +52,7 @@ def words(value: object) -> tuple[str, ...]:
         return found
     if isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(v, str) for v in value):
         return tuple(sorted(value) if isinstance(value, (set, frozenset)) else value)
-    raise ValueError("expected a list of words, separated by commas or white space")
+    raise ValueError("expected a list of words, separated by commas or whitespace")
 
 
 def list_of(item: Callable[[str], str]) -> Callable[[object], tuple[str, ...]]:
@@ -110,7 +110,7 @@ def secret(value: object) -> str:
     """Return a key as it is written; it may be empty."""
     if not isinstance(value, str) or re.search(r"\s[;#]", value):
         raise ValueError("expected a key as text, without a ; or # comment behind it")
-    return value
+    return value.strip()
 
 
 def path(word: str) -> str:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from webob import Request
 
+from wsgi_mw_paste.command.exchange import STAND_IN, send
 from wsgi_mw_paste.command.findings import Finding, locate
 from wsgi_mw_paste.command.loader import DeploymentError, blaming
 from wsgi_mw_paste.command.logging_sections import logging_findings
-from wsgi_mw_paste.command.pipeline import STAND_IN, read, send
+from wsgi_mw_paste.command.pipeline import read
 from wsgi_mw_paste.origins import ANY, public_suffixes
 from wsgi_mw_paste.settings import ConfigurationError
 
@@ -115,7 +116,7 @@ def check(path: str, name: str = "main", variables: Mapping[str, str] | None = N
         *map(_cors_findings, sound),
         *map(_token_findings, sound),
         *(_header_findings([each for each in route if each in sound]) for route in routes),
-        logging_findings(os.path.abspath(path)),  # noqa: PTH100 -- as in read()
+        logging_findings(node.files, os.path.abspath(path)),  # noqa: PTH100 -- as in read()
     )
     return Report(path, node, list(dict.fromkeys(found)))
 
@@ -126,7 +127,7 @@ def configuration_problems(node: Node) -> list[Finding]:
         node.loaded  # noqa: B018 -- it raises
     except ConfigurationError as error:
         return [
-            Finding("error", locate(each.source, node.sections, each.text), each.reason, each.text)
+            Finding("error", locate(node.files, each.source, each.text), each.reason, each.text)
             for each in error.problems
         ]
     return []

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Final
 
 from wsgi_mw_paste.command.browser import make_fetch
 from wsgi_mw_paste.command.check import check, configuration_problems
+from wsgi_mw_paste.command.exchange import build, make_real
 from wsgi_mw_paste.command.explain import explain
 from wsgi_mw_paste.command.loader import DeploymentError
 from wsgi_mw_paste.command.output import Terminal, write_explanation, write_options, write_report
-from wsgi_mw_paste.command.pipeline import build, make_real, read
-from wsgi_mw_paste.factories import FILTERS
+from wsgi_mw_paste.command.pipeline import read
+from wsgi_mw_paste.factories import FACTORIES
 from wsgi_mw_paste.settings import reference
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _explain(given: argparse.Namespace) -> int:
 
 
 def _options(given: argparse.Namespace) -> int:
-    classes = list(dict.fromkeys(cls for kind in FILTERS.values() for cls in kind.settings))
+    classes = list(dict.fromkeys(cls for factory in FACTORIES.values() for cls in factory.settings))
     if given.markdown:
         sys.stdout.write(reference(classes) + "\n")
     else:

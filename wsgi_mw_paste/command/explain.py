@@ -22,7 +22,7 @@ from wsgi_mw_paste.command.browser import (
     sort_headers,
     unsafe_names,
 )
-from wsgi_mw_paste.command.pipeline import Exchange, send
+from wsgi_mw_paste.command.exchange import Exchange, send
 from wsgi_mw_paste.cors import HEADERS_TOO_LONG, METHOD_MALFORMED, METHOD_NOT_LISTED, ORIGIN_OPAQUE
 
 if TYPE_CHECKING:

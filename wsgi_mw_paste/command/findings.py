@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wsgi_mw_paste.settings import Problem
+from wsgi_mw_paste._ini import Section
+from wsgi_mw_paste.settings import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-#: What a source starts with that is no file.
-_NOT_FILES: Final = ("environment", "command line", "global_conf", "default")
-
-
-class Section(NamedTuple):
-    """A section of a file, without its brackets."""
-
-    file: str
-    name: str
+    from wsgi_mw_paste._ini import IniFiles, Source
 
 
 class Place(NamedTuple):
     """Where something is written.
 
-    :ivar level: ``section``, ``set``, ``command line``, ``[DEFAULT]``, ``environment``, ``.env`` or
-        ``default``, as of a :class:`~wsgi_mw_paste._ini.Source`.
+    :ivar level: as of a :class:`~wsgi_mw_paste._ini.Source`.
     :ivar file: the path, empty if it is in none; the same goes for the next two.
     :ivar line: counted from 1.
     """
@@ -63,71 +52,32 @@ class Finding(NamedTuple):
     value: str | None = None
 
     def __str__(self) -> str:
-        return str(Problem("", self.value, str(self.place), self.message))
+        return describe(self.place, self.value, self.message)
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON object."""
         return {**self._asdict(), "place": self.place.as_json()}
 
 
-def place_in(section: Section, key: str = "", item: str = "") -> Place:
+def place_in(files: IniFiles, section: Section, key: str = "", item: str = "") -> Place:
     """Return the place of a key of a section, or of the section itself.
 
     :param item: a part of the value; if it is on a line of its own, that line is meant.
     """
-    return Place("section", section.file, section.name, key, find_line(section, key, item))
+    line = files[section.file].line(section.name, key, item)
+    return Place("section", section.file, section.name, key, line)
 
 
-def locate(source: str, own: Iterable[Section], item: str | None = None) -> Place:
-    """Return the place that a problem or a value came from.
+def locate(files: IniFiles, source: Source, item: str | None = None) -> Place:
+    """Return the place of a source, with its line.
 
-    :param source: as :mod:`wsgi_mw_paste.settings` writes it.
-    :param own: the sections that configure the filter; they settle what the source leaves open.
     :param item: a part of the value, for its line.
     """
-    for level in _NOT_FILES:
-        if source.startswith(f"{level} "):
-            return Place(level, key=source[len(level) + 1 :])
-    if match := re.fullmatch(r"(.*[/\\]\.env)(?: (\w+))?", source):
-        file, key = match.groups(default="")
-        return Place(".env", file, "", key, find_line(Section(file, ""), key, item or ""))
-    head, bracket, key = source.rpartition("] ")
-    if not bracket:
-        # The section was not recognized: the factory goes by a name of somebody else's.
-        file, _, key = source.rpartition(" ")
-        places = (place_in(each, key, item or "") for each in own)
-        return next((each for each in places if each.line), Place("section", file, "", key))
-    named = [Section(*each.split(" [", 1)) for each in head.split("] or ")]
-    section = next((each for each in own if each in named), named[0])
-    level = "[DEFAULT]" if section.name == "DEFAULT" else "section"
-    level = "set" if key.startswith("set ") else level
-    return place_in(section, key, item or "")._replace(level=level)
-
-
-def find_line(section: Section, key: str = "", item: str = "") -> int | None:
-    """Return the number of the line with a key, or of the section's header; ``None`` if unknown."""
-    try:
-        text = Path(section.file).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    # In front of a key there may be PasteDeploy's get, in a .env file the shell's export.
-    written = re.compile(rf"((get|export)\s+)?{re.escape(key)}\s*[=:]")
-    current, found = "", None
-    for number, line in enumerate(text.splitlines(), 1):
-        if found is not None:
-            if not line[:1].isspace():
-                break
-            if item in line:
-                return number
-        elif header := re.match(r"\[(.+)\]", line):
-            current = header[1]
-            if current == section.name and not key:
-                return number
-        elif current == section.name and written.match(line):
-            if item in line:
-                return number
-            found = number
-    return found
+    if not source.file:
+        return Place(source.level, key=source.key)
+    section = source.sections[0] if source.sections else ""
+    place = place_in(files, Section(source.file, section), source.key, item or "")
+    return place._replace(level=source.level)
 
 
 def _relative(file: str) -> str:

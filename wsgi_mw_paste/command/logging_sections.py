@@ -13,7 +13,8 @@ import logging.config
 import re
 from typing import TYPE_CHECKING, Any
 
-from wsgi_mw_paste.command.findings import Finding, Section, place_in
+from wsgi_mw_paste._ini import Section
+from wsgi_mw_paste.command.findings import Finding, place_in
 from wsgi_mw_paste.context import request_id_scope
 from wsgi_mw_paste.logging import AttachRequestIdFilter
 
@@ -21,24 +22,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from configparser import ConfigParser, SectionProxy
 
+    from wsgi_mw_paste._ini import IniFiles
 
-def logging_findings(file: str) -> Iterator[Finding]:
+
+def logging_findings(files: IniFiles, file: str) -> Iterator[Finding]:
     """Yield what is wrong with the logging sections of a file that PasteDeploy can read."""
     # fileConfig's parser, less strict: PasteDeploy allows keys that differ in case only.
     sections = configparser.ConfigParser(interpolation=None, strict=False)
-    sections.read(file)
+    sections.read_string(files[file].text)
     if not sections.has_section("loggers"):
         return
     if sections.has_section("filters"):
         message = "fileConfig ignores this section; " + _instead("a handler")
-        yield Finding("warning", place_in(Section(file, "filters")), message)
+        yield Finding("warning", place_in(files, Section(file, "filters")), message)
     for name in sections.sections():
         if name.startswith(("handler_", "logger_")) and sections.has_option(name, "filters"):
             message = "fileConfig ignores filters; " + _instead(name.partition("_")[2])
-            yield Finding("warning", place_in(Section(file, name), "filters"), message)
+            yield Finding("warning", place_in(files, Section(file, name), "filters"), message)
     for section in _listed(sections, "formatter").values():
         if re.search(r"\brequest_id\b", section.get("format", "")):
-            yield from _formatter_findings(file, sections, section)
+            yield from _formatter_findings(files, file, sections, section)
 
 
 def _instead(handler: str) -> str:
@@ -49,7 +52,7 @@ def _instead(handler: str) -> str:
 
 
 def _formatter_findings(
-    file: str, sections: ConfigParser, section: SectionProxy
+    files: IniFiles, file: str, sections: ConfigParser, section: SectionProxy
 ) -> Iterator[Finding]:
     """Yield what is wrong with a formatter whose format has the request id."""
     bare = _handlers_without_id(sections, section.name.removeprefix("formatter_"))
@@ -60,7 +63,7 @@ def _formatter_findings(
         formatter = _formatter(section)
     except Exception as error:  # noqa: BLE001 -- anybody's class
         message = f"expected the class of a formatter ({type(error).__name__}: {error})"
-        yield Finding("error", place_in(here, "class"), message)
+        yield Finding("error", place_in(files, here, "class"), message)
         return
     # Asked rather than looked up, so that a class of somebody else's counts as well.
     record = logging.LogRecord(__name__, logging.INFO, __file__, 0, "", (), None)
@@ -76,7 +79,7 @@ def _formatter_findings(
         " wsgi_mw_paste.logging.RequestIdFormatter here, or attach the filter by a handler of"
         " class wsgi_mw_paste.logging.AttachRequestIdFilter"
     )
-    yield Finding(level, place_in(here, "format"), message)
+    yield Finding(level, place_in(files, here, "format"), message)
 
 
 def _formatter(section: SectionProxy) -> logging.Formatter:

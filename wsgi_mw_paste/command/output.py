@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wsgi_mw_paste.command.check import Report
+    from wsgi_mw_paste.command.exchange import Exchange
     from wsgi_mw_paste.command.explain import Explanation
     from wsgi_mw_paste.command.findings import Place
-    from wsgi_mw_paste.command.pipeline import Exchange, Node, Value
+    from wsgi_mw_paste.command.pipeline import Node, Value
     from wsgi_mw_paste.settings import Settings
 
 _COLOURS: Final = {"": 0, "bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}

@@ -1,7 +1,7 @@
-"""An INI file as PasteDeploy deploys it, piece by piece: each filter, application and composite.
+"""The deployment as a tree: each filter, application and composite of an INI file.
 
-For the command. Where :func:`paste.deploy.loadapp` calls all factories at once and stops at the
-first that raises, :func:`read` calls none, and :func:`build` may leave out the application.
+:func:`read` follows the file as :func:`paste.deploy.loadapp` does, and calls no factory;
+:mod:`~wsgi_mw_paste.command.exchange` makes an application of the tree.
 """
 
 from __future__ import annotations
@@ -9,30 +9,22 @@ from __future__ import annotations
 import functools
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from paste.deploy.loadwsgi import APP, FILTER_APP, FILTER_WITH, PIPELINE
-from webob import Request, Response
 
-from wsgi_mw_paste import factories
-from wsgi_mw_paste.command.findings import Place, Section, locate, place_in
+from wsgi_mw_paste.command.findings import Place, locate, place_in
 from wsgi_mw_paste.command.loader import DeploymentError, blaming, load_context
 from wsgi_mw_paste.cors import CORSMiddleware, CORSSettings
-from wsgi_mw_paste.factories import FILTERS
+from wsgi_mw_paste.factories import FilterFactory
 from wsgi_mw_paste.request_id import RequestIdSettings
 from wsgi_mw_paste.settings import ConfigurationError, options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-    from wsgi_mw_paste._ini import Source
+    from wsgi_mw_paste._ini import IniFiles, Section
     from wsgi_mw_paste.settings import Loaded
-
-#: The list in the environ of the nodes that a request has come to.
-PASSED_KEY: Final = "wsgi_mw_paste.passed"
-_MESSAGE_LIMIT: Final = 500
 
 
 class Value(NamedTuple):
@@ -66,10 +58,21 @@ class Node:
     inner: Mapping[str, Node]
 
     @property
+    def factory(self) -> FilterFactory | None:
+        """What makes it, if it is one of our filters."""
+        made_by = self.context.object if self.role == "filter" else None
+        return made_by if isinstance(made_by, FilterFactory) else None
+
+    @property
     def kind(self) -> str:
         """The name of our entry point, empty if it is none of our filters."""
-        names = (name for name in FILTERS if getattr(factories, name) is self.context.object)
-        return next(names, "") if self.role == "filter" else ""
+        return self.factory.name if self.factory else ""
+
+    @property
+    def files(self) -> IniFiles:
+        """The files that it was read from."""
+        files: IniFiles = self.context.files
+        return files
 
     @property
     def name(self) -> str:
@@ -81,7 +84,7 @@ class Node:
     @property
     def place(self) -> Place:
         """Where it is configured: its section, or the mention of one that has no section."""
-        return place_in(self.sections[0]) if self.sections else self.mention
+        return place_in(self.files, self.sections[0]) if self.sections else self.mention
 
     @functools.cached_property
     def loaded(self) -> Sequence[Loaded]:
@@ -89,9 +92,11 @@ class Node:
 
         :raises ConfigurationError: as its factory would.
         """
-        if not self.kind:
+        if self.factory is None:
             return []
-        return factories.read(self.kind, self.context.global_conf, self.context.local_conf)
+        return self.factory.load(
+            self.context.global_conf, self.context.local_conf, self.files, self.sections
+        )
 
     @property
     def cors(self) -> CORSSettings | None:
@@ -106,15 +111,14 @@ class Node:
 
     @functools.cached_property
     def judge(self) -> CORSMiddleware:
-        """Somebody to ask why a preflight is refused."""
-        return CORSMiddleware(STAND_IN, self.cors)
+        """Says why a preflight is refused."""
+        return CORSMiddleware(lambda _, __: [], self.cors)
 
     def place_of(self, option: str, item: str = "") -> Place:
         """Return where the value of an option comes from."""
         for each in self.loaded:
             if option in each.sources:
-                source: Source = each.sources[option]
-                return locate(str(source), self.sections, item)._replace(level=source.level)
+                return locate(self.files, each.sources[option], item)
         return Place("default")
 
     def values(self) -> list[Value]:
@@ -139,10 +143,6 @@ class Node:
             yield [self]
 
 
-#: What stands behind the filters in place of the application.
-STAND_IN: Final = Response("a stand-in for the application\n", content_type="text/plain")
-
-
 def read(path: str, name: str = "main", variables: Mapping[str, str] | None = None) -> Node:
     """Load an INI file as ``loadapp("config:PATH", NAME, global_conf=VARIABLES)`` does.
 
@@ -152,114 +152,29 @@ def read(path: str, name: str = "main", variables: Mapping[str, str] | None = No
     path = os.path.abspath(path)  # noqa: PTH100 -- pathlib's resolves links; messages name the link
     place = Place("section", path)
     with blaming(place):
-        return _application(load_context(path, name, variables), place)
+        return application_node(load_context(path, name, variables), place)
 
 
-def build(
-    node: Node, make_app: Callable[[Node], WSGIApplication] = lambda _: STAND_IN
-) -> WSGIApplication:
-    """Call the factories, innermost first.
-
-    Whatever a request comes to leaves its node in the environ's :data:`PASSED_KEY`.
-
-    :param make_app: returns the application at the end of a route.
-    :raises DeploymentError: a factory raises.
-    """
-    if node.role == "application":
-        app = make_app(node)
-    elif node.role == "filter":
-        app = build(node.inner[""], make_app)
-        with blaming(node.place):
-            app = node.context.create()(app)
-    else:
-        context, loader = node.context, _Applications(node, make_app)
-        with blaming(node.place):
-            app = context.object(loader, context.global_conf, **context.local_conf)
-
-    def passed(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ.setdefault(PASSED_KEY, []).append(node)
-        return app(environ, start_response)
-
-    return passed
-
-
-def make_real(node: Node) -> WSGIApplication:
-    """Return the application of the file itself.
-
-    :raises DeploymentError: its factory raises.
-    """
-    with blaming(node.place):
-        app: WSGIApplication = node.context.create()
-    return app
-
-
-class Exchange(NamedTuple):
-    """A request and its answer.
-
-    :ivar request: as it was sent; filters change what they get.
-    :ivar passed: the nodes that the request came to, in order.
-    :ivar raised: the exception that nothing turned into an answer, in one line; servers then send
-        a bare 500, and so does *response*.
-    """
-
-    request: Request
-    response: Response
-    passed: Sequence[Node]
-    raised: str = ""
-
-
-def send(app: WSGIApplication, request: Request) -> Exchange:
-    """Call an application as a server does; its body is closed unread, it may have no end."""
-    passed: list[Node] = []
-    sent = Request({**request.environ, PASSED_KEY: passed})
-    try:
-        # catch_exc_info is WebOb's name for what start_response is to do with an answer that comes
-        # in place of an exception: take it.
-        response = sent.get_response(app, catch_exc_info=True)
-        if hasattr(response.app_iter, "close"):
-            response.app_iter.close()
-    except Exception as error:  # noqa: BLE001 -- what a server would catch
-        raised = f"{type(error).__name__}: {' '.join(str(error).split())}"[:_MESSAGE_LIMIT]
-        return Exchange(request, Response(status=500), passed, raised)
-    return Exchange(request, response, passed)
-
-
-class _Applications:
-    """The loader that a composite gets: it hands out applications that :func:`build` made."""
-
-    def __init__(self, node: Node, make_app: Callable[[Node], WSGIApplication]) -> None:
-        self._loader = node.context.loader
-        self._mention = node.place
-        self._make_app = make_app
-
-    def get_app(self, name: str, global_conf: Mapping[str, str] | None = None) -> WSGIApplication:
-        context = self._loader.get_context(APP, name, global_conf)
-        return build(_application(context, self._mention), self._make_app)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
-
-
-def _application(context: Any, mention: Place) -> Node:
+def application_node(context: Any, mention: Place) -> Node:
     """Return the node of an application, with all that PasteDeploy wraps around it."""
     if context.object_type is PIPELINE:
-        names = place_in(context.sections[-1], "pipeline")
+        names = place_in(context.files, context.sections[-1], "pipeline")
         filters = [node for each in context.filter_contexts for node in _filters(each, names)]
-        return _wrapped(filters, _application(context.app_context, names))
+        return _wrapped(filters, application_node(context.app_context, names))
     if context.object_type is FILTER_APP:
         own = context.sections
         sections = (*own, *getattr(context.filter_context, "sections", ()))
-        app = _application(context.next_context, place_in(own[-1], "next"))
-        return _wrapped([(context.filter_context, sections, place_in(own[0]))], app)
+        app = application_node(context.next_context, place_in(context.files, own[-1], "next"))
+        return _wrapped([(context.filter_context, sections, place_in(context.files, own[0]))], app)
     if context.object_type is FILTER_WITH:
-        name = place_in(context.section, "filter-with")
+        name = place_in(context.files, context.section, "filter-with")
         if context.next_context.object_type is not APP:
             raise DeploymentError(
                 name,
                 "PasteDeploy cannot put a filter around this, every request would fail; name the"
                 " filter in a pipeline",
             )
-        app = _application(context.next_context, mention)
+        app = application_node(context.next_context, mention)
         return _wrapped(_filters(context.filter_context, name), app)
     _check_protocol(context, mention)
     inner = _composed(context) if "composit" in context.protocol else {}
@@ -270,7 +185,9 @@ def _application(context: Any, mention: Place) -> Node:
 def _filters(context: Any, mention: Place) -> list[tuple[Any, Sequence[Section], Place]]:
     """Return the filters that one name stands for, outermost first."""
     if context.object_type is FILTER_WITH:
-        outer = _filters(context.filter_context, place_in(context.section, "filter-with"))
+        outer = _filters(
+            context.filter_context, place_in(context.files, context.section, "filter-with")
+        )
         return [*outer, *_filters(context.next_context, mention)]
     _check_protocol(context, mention)
     return [(context, context.sections, mention)]
@@ -301,5 +218,5 @@ def _composed(context: Any) -> dict[str, Node]:
                 continue
             inner = context.loader.get_context(APP, word, context.global_conf)
             name = key if word == value.strip() else word
-            found[name] = _application(inner, place_in(context.sections[0], key))
+            found[name] = application_node(inner, place_in(context.files, context.sections[0], key))
     return found

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, Final
 from pyramid.response import Response
 
 from wsgi_mw_paste.command.browser import make_fetch
+from wsgi_mw_paste.command.exchange import build
 from wsgi_mw_paste.command.explain import explain
 from wsgi_mw_paste.command.loader import DeploymentError
 from wsgi_mw_paste.command.output import Terminal, write_explanation
-from wsgi_mw_paste.command.pipeline import build, read
+from wsgi_mw_paste.command.pipeline import read
 from wsgi_mw_paste.playground.recorder import playing, recorder
 
 if TYPE_CHECKING:

@@ -1,0 +1,109 @@
+"""The deployment as an application, and a request sent to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from paste.deploy.loadwsgi import APP
+from webob import Request, Response
+
+from wsgi_mw_paste.command.loader import blaming
+from wsgi_mw_paste.command.pipeline import application_node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from wsgi_mw_paste.command.pipeline import Node
+
+#: The list in the environ of the nodes that a request has come to.
+PASSED_KEY: Final = "wsgi_mw_paste.passed"
+_MESSAGE_LIMIT: Final = 500
+#: What stands behind the filters in place of the application.
+STAND_IN: Final = Response("a stand-in for the application\n", content_type="text/plain")
+
+
+def build(
+    node: Node, make_app: Callable[[Node], WSGIApplication] = lambda _: STAND_IN
+) -> WSGIApplication:
+    """Call the factories, innermost first.
+
+    Whatever a request comes to leaves its node in the environ's :data:`PASSED_KEY`.
+
+    :param make_app: returns the application at the end of a route.
+    :raises DeploymentError: a factory raises.
+    """
+    if node.role == "application":
+        app = make_app(node)
+    elif node.role == "filter":
+        app = build(node.inner[""], make_app)
+        with blaming(node.place):
+            app = node.context.create()(app)
+    else:
+        context, loader = node.context, _Applications(node, make_app)
+        with blaming(node.place):
+            app = context.object(loader, context.global_conf, **context.local_conf)
+
+    def passed(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ.setdefault(PASSED_KEY, []).append(node)
+        return app(environ, start_response)
+
+    return passed
+
+
+def make_real(node: Node) -> WSGIApplication:
+    """Return the application of the file itself.
+
+    :raises DeploymentError: its factory raises.
+    """
+    with blaming(node.place):
+        app: WSGIApplication = node.context.create()
+    return app
+
+
+class Exchange(NamedTuple):
+    """A request and its answer.
+
+    :ivar request: as it was sent; filters change what they get.
+    :ivar passed: the nodes that the request came to, in order.
+    :ivar raised: the exception that nothing turned into an answer, in one line; servers then send
+        a bare 500, and so does *response*.
+    """
+
+    request: Request
+    response: Response
+    passed: Sequence[Node]
+    raised: str = ""
+
+
+def send(app: WSGIApplication, request: Request) -> Exchange:
+    """Call an application as a server does; its body is closed unread, it may have no end."""
+    passed: list[Node] = []
+    sent = Request({**request.environ, PASSED_KEY: passed})
+    try:
+        # catch_exc_info is WebOb's name for what start_response is to do with an answer that comes
+        # in place of an exception: take it.
+        response = sent.get_response(app, catch_exc_info=True)
+        if hasattr(response.app_iter, "close"):
+            response.app_iter.close()
+    except Exception as error:  # noqa: BLE001 -- what a server would catch
+        raised = f"{type(error).__name__}: {' '.join(str(error).split())}"[:_MESSAGE_LIMIT]
+        return Exchange(request, Response(status=500), passed, raised)
+    return Exchange(request, response, passed)
+
+
+class _Applications:
+    """The loader that a composite gets: it returns applications that :func:`build` made."""
+
+    def __init__(self, node: Node, make_app: Callable[[Node], WSGIApplication]) -> None:
+        self._loader = node.context.loader
+        self._mention = node.place
+        self._make_app = make_app
+
+    def get_app(self, name: str, global_conf: Mapping[str, str] | None = None) -> WSGIApplication:
+        context = self._loader.get_context(APP, name, global_conf)
+        return build(application_node(context, self._mention), self._make_app)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
