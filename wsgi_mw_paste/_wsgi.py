@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
+    from logging import Logger
     from typing import TypeAlias
 
     from _typeshed.wsgi import WSGIEnvironment
@@ -70,9 +71,7 @@ def environ_key(header: str) -> str:
     return "HTTP_" + header.upper().replace("-", "_")
 
 
-def log_safely(
-    logger: logging.Logger, level: int, message: str, *args: object, **kwargs: Any
-) -> None:
+def log_safely(logger: Logger, level: int, message: str, *args: object, **kwargs: Any) -> None:
     """Call ``logger.log()``; whatever a handler, filter or record factory raises goes to stderr.
 
     ``SystemExit`` and the like pass.
