@@ -15,7 +15,6 @@ from tests.bodies import ID, KINDS, PLAIN, Closing, Kind, Probe, answers, inboun
 from tests.ini import ROOT, write_ini
 from tests.serving import serving
 from tests.wsgi import assert_headers, between_validators, call
-from wsgi_mw_paste._wsgi import log_safely
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -188,31 +187,6 @@ def test_a_process_without_stderr_answers(
         answer = call(with_ids(sends([b"one"])), inbound())
     logger.removeHandler(handler)
     assert (answer.status, answer.body) == ("200 OK", b"one")
-
-
-def test_a_record_that_is_logged_safely_is_one_of_its_caller(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Level, message, arguments, traceback and place are those of a call of the logger itself."""
-    try:
-        {}["boom"]
-    except KeyError:
-        log_safely(logging.getLogger(LOGGER), logging.WARNING, "%s is %d", "it", 1, exc_info=True)
-    (record,) = caplog.records
-    assert (record.levelname, record.getMessage()) == ("WARNING", "it is 1")
-    assert (record.pathname, record.funcName) == (
-        __file__,
-        "test_a_record_that_is_logged_safely_is_one_of_its_caller",
-    )
-    assert record.exc_info is not None
-    assert str(record.exc_info[1]) == "'boom'"
-
-
-def test_what_is_logged_safely_raises_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """It says so on stderr, and goes on."""
-    with failing_handler("ConnectionError"):
-        log_safely(logging.getLogger(LOGGER), logging.ERROR, "lost")
-    assert "\nConnectionError: lost\n" in capsys.readouterr().err
 
 
 # On real servers.

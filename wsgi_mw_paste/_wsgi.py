@@ -72,24 +72,21 @@ def environ_key(header: str) -> str:
 
 
 def log_safely(logger: Logger, level: int, message: str, *args: object, **kwargs: Any) -> None:
-    """Call ``logger.log()``; whatever a handler, filter or record factory raises goes to stderr.
+    """Call ``logger.log``; an exception in a handler, filter or record factory stops no request.
 
-    ``SystemExit`` and the like pass.
-
-    :param kwargs: those of ``logger.log()``: ``exc_info``, ``extra``, ``stacklevel``.
+    It is reported as :func:`report_logging_failure` says. ``SystemExit`` and the like pass.
     """
-    # The record names the function that calls this one.
-    kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
     try:
-        logger.log(level, message, *args, **kwargs)
-    except Exception:  # noqa: BLE001 -- a log that fails is no reason to fail the request
+        # The record names the line that called this function.
+        logger.log(level, message, *args, **{"stacklevel": 2, **kwargs})
+    except Exception:  # noqa: BLE001 -- whatever a handler raises
         report_logging_failure()
 
 
 def report_logging_failure() -> None:
-    """Write the current exception to stderr, as :meth:`logging.Handler.handleError` would.
+    """Print the current exception on stderr where ``logging.raiseExceptions`` asks for that.
 
-    It raises nothing, and writes nothing if ``logging.raiseExceptions`` is false.
+    It does so as logging does with the exceptions that it catches itself, and raises nothing.
     """
     if logging.raiseExceptions and sys.stderr is not None:
         # It may be closed, or be the very log that fails.

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +37,9 @@ _SAFE_ID: Final = re.compile(
     r"(?![./])(?!.*\.\.)(?=.*[A-Za-z0-9])[A-Za-z0-9._~:@#+/=-]+", re.ASCII
 ).fullmatch
 
+
+#: How the note begins that an exception gets.
+_NOTE: Final = "request_id: "
 
 #: The current scope; ``None`` outside of any.
 current_scope: Final[ContextVar[Scope | None]] = ContextVar("wsgi_mw_paste", default=None)
@@ -67,6 +71,20 @@ def current_request_id() -> str | None:
     """Return the id of the current request or scope, ``None`` outside of both."""
     scope = current_scope.get()
     return None if scope is None else scope[0]
+
+
+def note_request_id(error: BaseException, request_id: str) -> None:
+    """Add a request id to an exception as a note, which tracebacks show (Python 3.11 or newer).
+
+    It replaces the note of an earlier request: an exception that is kept and raised again, as that
+    of a ``Future`` is, still has it.
+    """
+    if sys.version_info >= (3, 11):
+        # Not every exception can be changed: that of a frozen dataclass cannot.
+        with suppress(Exception):
+            notes = getattr(error, "__notes__", [])
+            notes[:] = [note for note in notes if not str(note).startswith(_NOTE)]
+            error.add_note(_NOTE + request_id)
 
 
 @contextmanager

@@ -11,10 +11,8 @@ A second one inside the first passes through: the id, the record and the header 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
-import sys
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -31,6 +29,7 @@ from wsgi_mw_paste.context import (
     current_scope,
     is_safe_id,
     new_request_id,
+    note_request_id,
     plain_id_matcher,
 )
 from wsgi_mw_paste.logging import RequestIdFilter
@@ -220,7 +219,7 @@ class RequestIdMiddleware:
         try:
             body: Any = context.run(self._app, environ, start)
         except BaseException as error:
-            _add_note(error, request_id)
+            note_request_id(error, request_id)
             if record is not None:
                 record.fail(error)
                 context.run(record.emit)
@@ -386,7 +385,7 @@ class _Body:
             close()
         except BaseException as error:
             # Too late for the server to answer in the application's place.
-            _add_note(error, self._request_id)
+            note_request_id(error, self._request_id)
             if record is not None:
                 record.error_type = type(error).__name__
             raise
@@ -397,7 +396,7 @@ class _Body:
     def _fail(self, error: BaseException) -> None:
         """End the request with an exception."""
         self._chunks = _NO_CHUNKS
-        _add_note(error, self._request_id)
+        note_request_id(error, self._request_id)
         if self._record is not None:
             self._record.fail(error)
             _run(self._context, self._log)
@@ -425,15 +424,3 @@ def _run(context: Context, function: Callable[[list[bool]], None]) -> None:
             raise
     if not begun:
         context.copy().run(function, begun)
-
-
-def _add_note(error: BaseException, request_id: str) -> None:
-    """Name the request in an exception: the server's own traceback then shows the id."""
-    if sys.version_info >= (3, 11):
-        prefix = "request_id: "
-        # Exceptions of frozen classes take no note.
-        with contextlib.suppress(Exception):
-            # An exception that is kept and raised again has the note of another request.
-            notes = getattr(error, "__notes__", [])
-            notes[:] = [note for note in notes if not str(note).startswith(prefix)]
-            error.add_note(prefix + request_id)
