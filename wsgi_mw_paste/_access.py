@@ -8,7 +8,6 @@ shows every field, the ``token`` among them.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import hmac
 import logging
@@ -20,7 +19,7 @@ from urllib.parse import quote
 from wsgi_mw_paste._wsgi import ERROR_TYPE_KEY, report_logging_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -82,25 +81,50 @@ def _clean_all(texts: Sequence[str]) -> Iterable[str]:
     return map(_clean, texts)
 
 
+def _path_matcher(paths: Iterable[str]) -> Callable[[str], bool]:
+    """Return a test for paths of an environ: is it one of these, or below a prefix of these.
+
+    It takes as long for many as for one; a client's long path is looked at no deeper than the
+    longest prefix.
+    """
+    # As the environ has them: PEP 3333 strings are bytes in disguise.
+    written = [path.encode("utf-8", "surrogateescape").decode("latin-1") for path in paths]
+    exact = frozenset(path for path in written if not path.endswith("/*"))
+    prefixes = frozenset(path[:-1] for path in written if path.endswith("/*"))
+    deepest = max((prefix.count("/") for prefix in prefixes), default=0)
+
+    def is_excluded(path: str) -> bool:
+        if path in exact:
+            return True
+        end = 0
+        for _ in range(deepest):
+            end = path.find("/", end) + 1
+            if path[:end] in prefixes:
+                return True
+            if not end:
+                break
+        return False
+
+    return is_excluded
+
+
 class AccessLog:
     """What all access records have in common; the logger is ``wsgi_mw_paste.access``.
 
-    :param exclude_paths: paths whose successful requests are not logged.
+    :param exclude_paths: paths, or prefixes that end in ``/*``, whose successful requests are not
+        logged.
     :param log_tokens: what of a Bearer token is logged: all, a fingerprint, nothing.
     :param log_tokens_key: the HMAC key of the fingerprints; empty for a plain hash.
     """
 
     def __init__(
         self,
-        exclude_paths: Iterable[str],
+        exclude_paths: Collection[str],
         log_tokens: bool | Literal["fingerprint"],  # noqa: FBT001 -- the option's own value
         log_tokens_key: str,
     ) -> None:
         self.logger = logging.getLogger(ACCESS_LOGGER)
-        # As the environ has them: PEP 3333 strings are bytes in disguise.
-        self.excluded = frozenset(
-            path.encode("utf-8", "surrogateescape").decode("latin-1") for path in exclude_paths
-        )
+        self.is_excluded = _path_matcher(exclude_paths) if exclude_paths else None
         self.token = _token_reader(log_tokens, log_tokens_key.encode("utf-8", "surrogateescape"))
 
     def begin(self, environ: WSGIEnvironment, request_id: str, source: str) -> AccessRecord | None:
@@ -190,7 +214,8 @@ class AccessRecord:
         status = _status_code(self.status)
         host, server, method, script, path, protocol, address, agent, auth, _ = self._facts
         path = (script or "") + (path or "")
-        if error_type is None and path in log.excluded and status and status < _BAD_REQUEST:
+        is_success = error_type is None and status and status < _BAD_REQUEST
+        if log.is_excluded and is_success and log.is_excluded(path):
             return
         host, method, path, protocol, address = _clean_all(
             (host or server or "", method or "", path, protocol or "", address or "")
@@ -263,12 +288,3 @@ def _token_reader(
         return f"sha256:{hashlib.sha256(secret).hexdigest()[:16]}"
 
     return token
-
-
-@functools.cache
-def warn_of_verbatim_tokens() -> None:
-    """Warn once in a process, however many instances there are."""
-    logging.getLogger(ACCESS_LOGGER).warning(
-        "log_tokens is not set, so Bearer tokens are logged verbatim, in the token field;"
-        " set it to fingerprint or false, or to true to agree"
-    )

@@ -12,16 +12,19 @@ A second one inside the first passes through: the id, the record and the header 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import logging
 import re
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from wsgi_mw_paste._access import AccessLog, AccessRecord, warn_of_verbatim_tokens
+from wsgi_mw_paste._access import AccessLog, AccessRecord
 from wsgi_mw_paste._wsgi import (
     REQUEST_ID_KEY,
     environ_key,
     foreign_spellings,
     is_file_wrapper,
+    log_safely,
 )
 from wsgi_mw_paste.context import (
     MAX_LENGTH,
@@ -33,7 +36,7 @@ from wsgi_mw_paste.context import (
     plain_id_matcher,
 )
 from wsgi_mw_paste.logging import RequestIdFilter
-from wsgi_mw_paste.settings import Settings, option, resolve
+from wsgi_mw_paste.settings import Problem, Remark, Settings, option, options, resolve
 from wsgi_mw_paste.values import (
     boolean,
     header_name,
@@ -62,6 +65,17 @@ __all__ = [
     "current_request_id",
 ]
 
+#: A key with fewer characters can be guessed by anyone who has a token and its fingerprint.
+_SHORTEST_KEY: Final = 16
+#: A token in a log is a credential in a log (CWE-532).
+_VERBATIM_TOKENS: Final = Remark(
+    logging.WARNING,
+    "log_tokens",
+    "",
+    "not set, so Bearer tokens are logged verbatim, in the token field; set it to fingerprint or"
+    " false, or to true to silence this warning",
+)
+
 #: Bound once, not for each request.
 _set_scope: Final = current_scope.set
 #: The longest header that is looked at, in characters; trace headers may have several thousand.
@@ -85,14 +99,14 @@ class RequestIdSettings(Settings):
         default=(),
         metadata=option(
             list_of(id_header),
-            "headers to take an id from when the first is missing, in order: any header name;"
+            "headers to take an id from when the first is missing or holds no valid id, in order;"
             " `traceparent`, `X-Amzn-Trace-Id` and `X-Cloud-Trace-Context` are parsed for their"
             " trace id",
         ),
     )
     request_id_trust: bool = dataclasses.field(
         default=True,
-        metadata=option(boolean, "take over a valid inbound id; `false`: always generate"),
+        metadata=option(boolean, "accept a valid inbound id; `false`: always generate"),
     )
     request_id_max_length: int = dataclasses.field(
         default=128,
@@ -116,11 +130,12 @@ class RequestIdSettings(Settings):
         default=(),
         metadata=option(
             list_of(path),
-            "exact paths whose *successful* requests are not logged (health checks)",
+            "paths whose *successful* requests are not logged: exact, or a prefix written"
+            " `/static/*`",
         ),
     )
     log_tokens: bool | Literal["fingerprint"] = dataclasses.field(
-        # What the mission documents; that nobody chose it is worth a warning at start.
+        # What the predecessor's documentation promises. Left at that, it is worth a warning.
         default=True,
         metadata=option(
             tokens_in_logs,
@@ -134,6 +149,47 @@ class RequestIdSettings(Settings):
             secret, "HMAC key for `fingerprint`; a secret, shown as `***` everywhere", secret=True
         ),
     )
+
+    def conflicts(self) -> Iterator[Problem]:
+        """Yield a header that is for trace ids and was to be written with ids of requests."""
+        if self.request_id_header.lower() in _PARSERS:
+            yield self.problem(
+                "request_id_header",
+                self.request_id_header,
+                "expected a header used only for ids, and this one is for traces; list it in"
+                " request_id_fallback_headers, which takes the trace id from it",
+            )
+
+    @functools.cached_property
+    def remarks(self) -> Sequence[Remark]:
+        """What is unwise: headers that get lost, a key that can be guessed, tokens in the log."""
+        found = [
+            Remark(
+                logging.WARNING,
+                option,
+                name,
+                f"proxies such as nginx drop {name}, because of its underscores; use"
+                f" {name.replace('_', '-')} if you can",
+            )
+            for option, names in (
+                ("request_id_header", [self.request_id_header]),
+                ("request_id_fallback_headers", self.request_id_fallback_headers),
+                ("request_id_forward_headers", self.request_id_forward_headers),
+            )
+            for name in names
+            if "_" in name
+        ]
+        if self.log_requests and "log_tokens" not in self.given:
+            found.append(_VERBATIM_TOKENS)
+        if 0 < len(self.log_tokens_key) < _SHORTEST_KEY:
+            text = (
+                f"shorter than {_SHORTEST_KEY} characters, so it can be guessed; use a longer one,"
+                " made at random"
+            )
+            key = options(type(self))["log_tokens_key"]
+            shown = key.show(self.log_tokens_key)
+            found.append(Remark(logging.WARNING, key.name, shown, text))
+        return tuple(found)
 
 
 class RequestIdMiddleware:
@@ -168,8 +224,8 @@ class RequestIdMiddleware:
             self._log = AccessLog(
                 settings.log_exclude_paths, settings.log_tokens, settings.log_tokens_key
             )
-            if "log_tokens" not in settings.given:
-                warn_of_verbatim_tokens()
+        for remark in settings.remarks:
+            (_log_once if remark is _VERBATIM_TOKENS else _log)(remark)
 
     def __call__(  # noqa: C901 -- in parts, each of them costs every request some 3 %
         self, environ: WSGIEnvironment, start_response: StartResponse
@@ -239,17 +295,26 @@ class RequestIdMiddleware:
         if inbound is not None and self._trust and (inbound := _stripped(inbound)):
             if is_safe_id(inbound, self._max_length):
                 return inbound, "inbound"
-            return new_request_id(), "replaced"
+            source = "replaced"
         for key, parse in self._fallbacks:
             value = environ.get(key)
             if value is not None and (value := _stripped(value)):
                 found = parse(value)
                 if found is not None and is_safe_id(found, self._max_length):
                     return found, "inbound"
-                # As with the main header: what is no id is out of everybody's reach.
+                # As with the main header, what is no valid id is out of the application's reach.
                 del environ[key]
                 source = "replaced"
         return new_request_id(), source
+
+
+def _log(remark: Remark) -> None:
+    logger = logging.getLogger("wsgi_mw_paste.request_id")
+    log_safely(logger, remark.level, "%s: %s", remark.option, remark.text)
+
+
+#: For what is true of the whole process, however many filters it has.
+_log_once: Final = functools.cache(_log)
 
 
 def _stripped(value: str) -> str:
