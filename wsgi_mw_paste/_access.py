@@ -7,7 +7,6 @@ shows every field, the ``token`` among them.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import logging
@@ -19,7 +18,7 @@ from urllib.parse import quote
 from wsgi_mw_paste._wsgi import ERROR_TYPE_KEY, report_logging_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable
 
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -27,32 +26,27 @@ if TYPE_CHECKING:
 
 #: The logger of the access records.
 ACCESS_LOGGER: Final = "wsgi_mw_paste.access"
-#: What of the environ the record tells, captured before the application can change it.
-_FACTS: Final = (
-    "HTTP_HOST",
-    "SERVER_NAME",
-    "REQUEST_METHOD",
-    "SCRIPT_NAME",
-    "PATH_INFO",
-    "SERVER_PROTOCOL",
-    "REMOTE_ADDR",
-    "HTTP_USER_AGENT",
-    "HTTP_AUTHORIZATION",
-    "HTTP_UPGRADE",
-)
+#: The most of a text of the environ's that a record has, in characters.
 _MAX_FACT: Final = 2048
 #: The first status that is no success, so that it is logged for an excluded path, too.
 _BAD_REQUEST: Final = 400
 
 
-def _only(safe: str) -> Callable[[str], object]:
-    """Return a test for text of nothing but *safe*, letters and digits."""
-    return re.compile(f"[A-Za-z0-9{re.escape(safe)}]*", re.ASCII).fullmatch
+#: What a path may have in a URL (RFC 3986, section 3.3) but the quote; brackets are for IPv6 hosts.
+_PLAIN: Final = "!$&()*+,-./:;=@[]_~"
+#: A user agent is written with blanks. It is in no message; formats of users' put it between quotes
+#: or bars.
+_PLAIN_IN_AGENTS: Final = _PLAIN + " #'<>?^`{}"
+
+
+def _only(safe: str) -> str:
+    """Return the pattern of a text of nothing but *safe*, letters and digits."""
+    return f"[A-Za-z0-9{re.escape(safe)}]*"
 
 
 def _cleaner(safe: str) -> Callable[[str], str]:
     """Return the function that percent-encodes what is neither in *safe* nor a letter or digit."""
-    is_clean = _only(safe)
+    is_clean = re.compile(_only(safe), re.ASCII).fullmatch
 
     def clean(text: str) -> str:
         text = text[:_MAX_FACT]
@@ -64,21 +58,18 @@ def _cleaner(safe: str) -> Callable[[str], str]:
     return clean
 
 
-# What a path may have in a URL (RFC 3986, section 3.3) but the quote; brackets are for IPv6 hosts.
-_PLAIN: Final = "!$&()*+,-./:;=@[]_~"
-_is_clean: Final = _only(_PLAIN)
 _clean: Final = _cleaner(_PLAIN)
-# In no message, and written with blanks; formats of users' put it between quotes or bars.
-_clean_agent: Final = _cleaner(_PLAIN + " #'<>?^`{}")
+_clean_agent: Final = _cleaner(_PLAIN_IN_AGENTS)
+_are_clean: Final = re.compile(f"{_only(_PLAIN)}\n{_only(_PLAIN_IN_AGENTS)}", re.ASCII).fullmatch
 
 
-def _clean_all(texts: Sequence[str]) -> Iterable[str]:
-    """Return the texts with all but plain characters percent-encoded."""
+def _clean_all(texts: tuple[str, ...]) -> Iterable[str]:
+    """Return the texts, a user agent last, with all but plain characters percent-encoded."""
     # One look at all of them, as nearly always nothing is to be done.
-    together = "".join(texts)
-    if len(together) <= _MAX_FACT and _is_clean(together):
+    together = f"{''.join(texts[:-1])}\n{texts[-1]}"
+    if len(together) <= _MAX_FACT and _are_clean(together):
         return texts
-    return map(_clean, texts)
+    return *map(_clean, texts[:-1]), _clean_agent(texts[-1])
 
 
 def _path_matcher(paths: Iterable[str]) -> Callable[[str], bool]:
@@ -151,7 +142,13 @@ class AccessRecord:
         self._environ = environ
         self._request_id = request_id
         self._source = source
-        self._facts = tuple(map(environ.get, _FACTS))
+        # Before the application can change them.
+        get = environ.get
+        self._facts = (
+            get("HTTP_HOST") or get("SERVER_NAME"), get("REQUEST_METHOD"), get("SCRIPT_NAME"),
+            get("PATH_INFO"), get("SERVER_PROTOCOL"), get("REMOTE_ADDR"), get("HTTP_USER_AGENT"),
+            get("HTTP_AUTHORIZATION"), get("HTTP_UPGRADE"),
+        )  # fmt: skip
         self.status: object = None
         self.headers: Headers = []
         self.bytes = 0
@@ -172,8 +169,10 @@ class AccessRecord:
 
     def count(self, chunks: Iterable[Any]) -> None:
         """Count the bytes of chunks; those that are not bytes are the server's to refuse."""
-        with contextlib.suppress(TypeError):
+        try:
             self.bytes += sum(map(len, chunks))
+        except TypeError:
+            return
 
     def count_from_headers(self) -> None:
         """Take the Content-Length for the number of bytes, where there are no chunks to count."""
@@ -212,13 +211,13 @@ class AccessRecord:
     def _log_to(self, log: AccessLog, level: int, error_type: str | None, nanoseconds: int) -> None:
         """Make the log record, unless the path is excluded, and have it handled."""
         status = _status_code(self.status)
-        host, server, method, script, path, protocol, address, agent, auth, _ = self._facts
+        host, method, script, path, protocol, address, agent, auth, _ = self._facts
         path = (script or "") + (path or "")
         is_success = error_type is None and status and status < _BAD_REQUEST
         if log.is_excluded and is_success and log.is_excluded(path):
             return
-        host, method, path, protocol, address = _clean_all(
-            (host or server or "", method or "", path, protocol or "", address or "")
+        host, method, path, protocol, address, agent = _clean_all(
+            (host or "", method or "", path, protocol or "", address or "", agent or "")
         )
         size = self.bytes if self._counted else None
         milliseconds = nanoseconds // 1000 / 1000
@@ -243,7 +242,7 @@ class AccessRecord:
         fields["bytes"] = size
         fields["duration_ms"] = milliseconds
         fields["remote_addr"] = address or None
-        fields["user_agent"] = _clean_agent(agent) if agent else None
+        fields["user_agent"] = agent or None
         fields["protocol"] = protocol or None
         fields["token"] = log.token(auth) if auth else None
         fields["error_type"] = error_type
@@ -252,10 +251,11 @@ class AccessRecord:
 
 def _status_code(status: object) -> int | None:
     """Return the number of a status, also of one that PEP 3333 does not allow."""
-    if isinstance(status, bytes):
-        status = status.decode("latin-1")
     if isinstance(status, str):
-        return int(status[:3]) if status[:3].isdecimal() else None
+        digits = status[:3]
+        return int(digits) if digits.isdecimal() else None
+    if isinstance(status, bytes):
+        return _status_code(status.decode("latin-1"))
     return int(status) if isinstance(status, int) else None
 
 
