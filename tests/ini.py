@@ -56,6 +56,21 @@ def write_ini(text: str, name: str = "test.ini") -> Path:
     return path
 
 
+def write_copy(name: str, *changes: tuple[str, str]) -> Path:
+    """Write a copy of one of the project's INI files, with a free port and with changes.
+
+    :param name: the file's path from the root of the project.
+    :param changes: pairs of a text that is in the file and what to write instead.
+    """
+    text = (ROOT / name).read_text(encoding="utf-8").replace("port = 6543", "port = 0")
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after)
+    path = Path("copy.ini").absolute()
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
 def write_cors(section: str = "", default: str = "") -> Path:
     """Write an INI file with a ``[DEFAULT]`` and a ``[filter:cors]`` of ours."""
     return write_ini(

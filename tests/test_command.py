@@ -262,7 +262,7 @@ def test_explain_asks_the_application_if_told_to(capsys: pytest.CaptureFixture[s
     """With ``--app`` the answer is the application's, without it a stand-in's."""
     write_ini(
         OK.replace("cors hello", "cors app")
-        + "[app:app]\npaste.app_factory = tests.test_explain:make_app\n".replace("\n", "\n    ")
+        + "[app:app]\npaste.app_factory = tests.explaining:make_app\n".replace("\n", "\n    ")
     )
     arguments = [*EXPLAIN, "--path", "/redirect/302?https://a.example/?token=secret"]
     assert run(arguments) == 0

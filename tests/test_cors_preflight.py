@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.wsgi import Answer, assert_headers, between_validators, call, make_environ
+from wsgi_mw_paste import CORSSettings
+from wsgi_mw_paste.cors import (
+    HEADER_NOT_LISTED,
+    METHOD_NOT_LISTED,
+    ORIGIN_MALFORMED,
+    ORIGIN_NOT_LISTED,
+    Preflights,
+    Verdict,
+)
 from wsgi_mw_paste.factories import cors
 
 if TYPE_CHECKING:
@@ -510,3 +519,67 @@ def test_without_a_policy_preflights_reach_the_application() -> None:
     answer = answer_to({"cors_allowed": ""}, {METHOD: "PUT"}, seen)
     assert seen == ["OPTIONS"]
     assert_headers(answer, {"Content-Type": "text/plain", "Allow": "GET, OPTIONS"})
+
+
+@pytest.mark.parametrize(
+    ("options", "asked", "verdict"),
+    [
+        pytest.param({}, (ORIGIN, "GET", ""), Verdict(None), id="accepted"),
+        pytest.param(
+            {},
+            (ORIGIN, "PUT", "X-A, x-b"),
+            Verdict(None, normalized="x-a,x-b"),
+            id="accepted with headers",
+        ),
+        pytest.param(
+            {}, ("https://evil.net", "GET", ""), Verdict(ORIGIN_NOT_LISTED), id="origin not listed"
+        ),
+        pytest.param(
+            {}, ("https://evil.net/", "GET", ""), Verdict(ORIGIN_MALFORMED), id="origin malformed"
+        ),
+        pytest.param(
+            {}, (ORIGIN, "PURGE", ""), Verdict(METHOD_NOT_LISTED, "PURGE"), id="method not listed"
+        ),
+        pytest.param(
+            {"cors_allow_headers": "X-A"},
+            (ORIGIN, "PUT", "X-A,X-B"),
+            Verdict(HEADER_NOT_LISTED, "x-b"),
+            id="header not listed",
+        ),
+        pytest.param(
+            {"cors_allowed": ""}, (ORIGIN, "GET", ""), Verdict(ORIGIN_NOT_LISTED), id="CORS off"
+        ),
+    ],
+)
+def test_preflights_are_judged_and_answered_without_a_middleware(
+    options: dict[str, Any], asked: tuple[str, str, str], verdict: Verdict
+) -> None:
+    """``Preflights`` needs settings alone: it says why, and answers so."""
+    preflights = Preflights(CORSSettings(**{"cors_allowed": ORIGIN} | options))
+    assert preflights.judge(*asked) == verdict
+    headers = dict(zip(("Origin", METHOD, HEADERS), asked, strict=True))
+    answer = call(
+        lambda environ, start_response: preflights.answer(asked[0], environ, start_response),
+        make_environ("OPTIONS", headers=headers),
+    )
+    assert answer.code == (403 if verdict.reason else 200)
+    if options.get("cors_allowed") != "":
+        assert answer == answer_to(options, headers)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        pytest.param(Verdict(ORIGIN_NOT_LISTED), "origin not listed", id="a reason"),
+        pytest.param(
+            Verdict(METHOD_NOT_LISTED, "PURGE"), "method not listed: PURGE", id="with a name"
+        ),
+        pytest.param(
+            Verdict(HEADER_NOT_LISTED, "x" * 201), f"header not listed: {'x' * 200}", id="capped"
+        ),
+        pytest.param(Verdict(None), "accepted", id="accepted"),
+    ],
+)
+def test_a_verdict_in_words(verdict: Verdict, words: str) -> None:
+    """Answer, log and command say it in the same words."""
+    assert str(verdict) == words

@@ -16,14 +16,15 @@ https://fetch.spec.whatwg.org/.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wsgi_mw_paste._http import SAFELISTED_METHODS, is_token
 from wsgi_mw_paste._wsgi import foreign_spellings
-from wsgi_mw_paste.origins import Origins, Policy, compile_origins, is_plain_origin, parse_origin
-from wsgi_mw_paste.settings import Problem, Settings, option, resolve
+from wsgi_mw_paste.origins import ANY, Policy, compile_origins, is_plain_origin, parse_origin
+from wsgi_mw_paste.settings import Remark, Settings, option, resolve
 from wsgi_mw_paste.values import (
     boolean,
     list_of,
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     from webob import Response
 
     from wsgi_mw_paste._wsgi import Headers, Write
-
-ANY: Final = "*"
+    from wsgi_mw_paste.origins import Origins, Reading
+    from wsgi_mw_paste.settings import Problem
 
 #: Fetch, "HTTP responses": the headers that are ours alone; a browser refuses two of a kind.
 _CORS_RESPONSE_HEADERS: Final = frozenset(
@@ -56,8 +57,7 @@ _CORS_RESPONSE_HEADERS: Final = frozenset(
         "access-control-expose-headers",
     }
 )
-#: Headers that are nobody's but the application's.
-_OTHERS: Final = foreign_spellings(_CORS_RESPONSE_HEADERS)
+_FOREIGN_SPELLINGS: Final = foreign_spellings(_CORS_RESPONSE_HEADERS)
 #: Fetch, "CORS protocol and HTTP caches": on every response unless the policy is ``*``. A line of
 #: its own is as good as a merged one, and costs nothing.
 _VARY: Final = ("Vary", "Origin")
@@ -77,6 +77,7 @@ _PLAIN_NAME: Final = r"[a-z0-9!#$%&'+.^_`|~-]+"
 _PLAIN_NAMES: Final = re.compile(
     rf"{_PLAIN_NAME}(?:,{_PLAIN_NAME}){{0,{_MAX_COMMAS}}}", re.ASCII
 ).fullmatch
+_LOGGER: Final = "wsgi_mw_paste.cors"
 #: How much of what a client sent a log record repeats, in characters.
 _LOG_LIMIT: Final = 200
 
@@ -99,6 +100,14 @@ METHOD_NOT_LISTED: Final = Reason("method not listed", "cors_allow_methods")
 HEADERS_TOO_LONG: Final = Reason("too many headers", "cors_allow_headers")
 HEADER_MALFORMED: Final = Reason("malformed header name", "cors_allow_headers")
 HEADER_NOT_LISTED: Final = Reason("header not listed", "cors_allow_headers")
+_REASONS_WITHOUT_A_NAME: Final = (
+    ORIGIN_MALFORMED,
+    ORIGIN_OPAQUE,
+    ORIGIN_NOT_LISTED,
+    METHOD_MALFORMED,
+    HEADERS_TOO_LONG,
+    HEADER_MALFORMED,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
@@ -158,41 +167,195 @@ class CORSSettings(Settings):
         metadata=option(boolean, "accept `*.github.io` and the like together with credentials"),
     )
 
-    #: The entries of ``cors_allowed``, compiled.
-    origins: Origins = dataclasses.field(init=False, compare=False)
-    #: What to tell the operator at start, as (level, sentence).
-    remarks: Sequence[tuple[int, str]] = dataclasses.field(init=False, compare=False)
-
-    def conflicts(self) -> Iterator[Problem]:
-        """Yield origins that are wrong, or too dangerous together with credentials."""
+    @functools.cached_property
+    def _reading(self) -> Reading:
         policy = Policy(
             self.cors_allow_credentials,
             self.cors_tolerate_insecure_origins,
             self.cors_tolerate_public_suffixes,
         )
-        reading = compile_origins(self.cors_allowed, policy)
-        object.__setattr__(self, "origins", reading.origins)
-        remarks = [(logging.WARNING, f"cors_allowed: {text}") for text in reading.warnings]
-        remarks += [(logging.INFO, f"cors_allowed: {text}") for text in reading.expansions]
+        return compile_origins(self.cors_allowed, policy)
+
+    @property
+    def origins(self) -> Origins:
+        """The entries of ``cors_allowed``, compiled."""
+        return self._reading.origins
+
+    @functools.cached_property
+    def remarks(self) -> Sequence[Remark]:
+        """What to tell the operator at start."""
+        found = [
+            Remark(level, "cors_allowed", note.entry, note.text)
+            for level, notes in (
+                (logging.WARNING, self._reading.warnings),
+                (logging.INFO, self._reading.expansions),
+            )
+            for note in notes
+        ]
         if not self.cors_allowed:
-            remarks.append((logging.INFO, "CORS is off: cors_allowed is empty"))
+            found.append(Remark(logging.INFO, "cors_allowed", "", "empty, so CORS is off"))
         for name in self.cors_allow_methods:
             upper = name.upper()
             if upper not in self.cors_allow_methods:
-                text = (
-                    f"cors_allow_methods: {name} is not {upper} to browsers; write {upper} for that"
-                )
-                remarks.append((logging.WARNING, text))
-        object.__setattr__(self, "remarks", tuple(remarks))
-        for entry, reason in reading.errors:
+                text = f"browsers do not send {name} as {upper}; write {upper} if that is meant"
+                found.append(Remark(logging.WARNING, "cors_allow_methods", name, text))
+        return tuple(found)
+
+    def conflicts(self) -> Iterator[Problem]:
+        """Yield origins that are wrong, or too dangerous together with credentials."""
+        for entry, reason in self._reading.errors:
             yield self.problem("cors_allowed", entry, reason)
         if self.cors_allow_credentials and ANY in self.cors_expose_headers:
             yield self.problem(
                 "cors_expose_headers",
                 ANY,
-                "expected names: with cors_allow_credentials browsers take * for a name; list the"
-                " headers",
+                "expected header names: with cors_allow_credentials, browsers take * for the name"
+                " of a header; list the headers",
             )
+
+
+class Verdict(NamedTuple):
+    """What becomes of a preflight.
+
+    :ivar reason: why it is refused; ``None`` if it is accepted.
+    :ivar name: the method or the header that is refused, empty if the reason names none.
+    :ivar normalized: the requested headers as a browser would list them; ``None`` if that is how
+        they were listed.
+    """
+
+    reason: Reason | None
+    name: str = ""
+    normalized: str | None = None
+
+    def __str__(self) -> str:
+        if self.reason is None:
+            return "accepted"
+        return f"{self.reason.text}: {self.name[:_LOG_LIMIT]}" if self.name else self.reason.text
+
+
+#: The verdicts on most preflights, made once.
+_ACCEPTED: Final = Verdict(None)
+_NOT_LISTED: Final = Verdict(ORIGIN_NOT_LISTED)
+
+
+class Preflights:
+    """What a policy answers to CORS-preflight requests, compiled; it needs no middleware.
+
+    :param settings: the policy.
+    """
+
+    def __init__(self, settings: CORSSettings) -> None:
+        self._logger = logging.getLogger(_LOGGER)
+        self._is_allowed = settings.origins.__contains__
+        self._any_method = ANY in settings.cors_allow_methods
+        self._methods = frozenset(SAFELISTED_METHODS).union(settings.cors_allow_methods)
+        self._any_header = ANY in settings.cors_allow_headers
+        self._headers = frozenset(name.lower() for name in settings.cors_allow_headers) - {ANY}
+        # A quick test for names as browsers send them, all of them allowed: in lower case and
+        # without blanks (Fetch, "CORS-unsafe request-header names").
+        self._are_plain: Callable[[str], object] = self._are_listed
+        if self._any_header:
+            listed = self._headers.issuperset(_NOT_COVERED_BY_ANY - {ANY})
+            self._are_plain = _PLAIN_NAMES if listed else self._are_covered_by_any
+        self._any_origin = settings.origins.any
+        self._vary = () if self._any_origin else (_VARY,)
+        # 200 and not 204: waitress closes the connection after every 204.
+        accepted = _response(200)
+        accepted.headerlist.extend(self._vary)
+        if self._any_origin:
+            accepted.headers["Access-Control-Allow-Origin"] = ANY
+        if settings.cors_allow_credentials:
+            accepted.headers["Access-Control-Allow-Credentials"] = "true"
+        if not self._any_method:
+            # All of them, so that one preflight serves later requests with other methods, too.
+            accepted.headers["Access-Control-Allow-Methods"] = ", ".join(
+                dict.fromkeys([*SAFELISTED_METHODS, *settings.cors_allow_methods])
+            )
+        accepted.headers["Access-Control-Max-Age"] = str(settings.cors_max_age)
+        self._status, self._accepted = accepted.status, accepted.headerlist
+        self._refusals = {
+            reason: self._refuse(Verdict(reason)) for reason in _REASONS_WITHOUT_A_NAME
+        }
+
+    def judge(self, origin: str, method: str, requested: str) -> Verdict:
+        """Decide on a preflight.
+
+        :param origin: the value of ``Origin``.
+        :param method: the value of ``Access-Control-Request-Method``.
+        :param requested: the value of ``Access-Control-Request-Headers``, empty if absent.
+        """
+        if not self._is_allowed(origin):
+            if is_plain_origin(origin) or parse_origin(origin):
+                return _NOT_LISTED
+            return Verdict(ORIGIN_OPAQUE if origin == "null" else ORIGIN_MALFORMED)
+        # Byte for byte (Fetch, "CORS-preflight fetch", step 7): "patch" is not PATCH.
+        if method not in self._methods:
+            if len(method) > _MAX_METHOD or not is_token(method):
+                return Verdict(METHOD_MALFORMED)
+            if not self._any_method or not _could_be_listed(method):
+                return Verdict(METHOD_NOT_LISTED, method)
+        if requested:
+            if len(requested) > _MAX_REQUEST_HEADERS:
+                return Verdict(HEADERS_TOO_LONG)
+            if not self._are_plain(requested):
+                return self._judge_headers(requested)
+        return _ACCEPTED
+
+    def answer(
+        self, origin: str, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer a CORS-preflight request.
+
+        :param origin: the value of ``Origin``.
+        """
+        method = environ[_REQUEST_METHOD]
+        requested = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
+        reason, _, normalized = verdict = self.judge(origin, method, requested)
+        if reason is not None:
+            if self._logger.isEnabledFor(logging.INFO):
+                capped = [text[:_LOG_LIMIT] for text in (origin, method, requested)]
+                self._logger.info(
+                    "preflight refused, %s (Origin %r, method %r, headers %r)", verdict, *capped
+                )
+            status, refused, body = self._refusals.get(reason) or self._refuse(verdict)
+            start_response(status, refused.copy())
+            return [body]
+        headers = self._accepted.copy()
+        if not self._any_origin:
+            headers.append(("Access-Control-Allow-Origin", origin))
+        if self._any_method:
+            # Echoed: with credentials * would be the name of a method.
+            headers.append(("Access-Control-Allow-Methods", method))
+        if names := requested if normalized is None else normalized:
+            headers.append(("Access-Control-Allow-Headers", names))
+        start_response(self._status, headers)
+        return [b""]
+
+    def _judge_headers(self, requested: str) -> Verdict:
+        """Decide on header names that are not as browsers send them, or not allowed."""
+        if requested.count(",") > _MAX_COMMAS:
+            return Verdict(HEADERS_TOO_LONG)
+        # Intermediaries add blanks and empty items: RFC 9110, section 5.6.1.2.
+        names = [name for item in requested.lower().split(",") if (name := item.strip(" \t"))]
+        for name in names:
+            if name not in self._headers:
+                if not is_token(name):
+                    return Verdict(HEADER_MALFORMED)
+                if not self._any_header or name in _NOT_COVERED_BY_ANY:
+                    return Verdict(HEADER_NOT_LISTED, name)
+        return Verdict(None, normalized=",".join(names))
+
+    def _are_listed(self, requested: str) -> bool:
+        return self._headers.issuperset(requested.split(",", _MAX_COMMAS))
+
+    def _are_covered_by_any(self, requested: str) -> bool:
+        return "authorization" not in requested and _PLAIN_NAMES(requested) is not None
+
+    def _refuse(self, verdict: Verdict) -> tuple[str, Headers, bytes]:
+        """Return status, headers and body of a refusal: no CORS headers, and the reason."""
+        option = verdict.reason.option if verdict.reason else ""
+        response = _response(403, f"CORS preflight refused, {verdict} (see {option})\n")
+        return response.status, [*response.headerlist, *self._vary], response.body
 
 
 class CORSMiddleware:
@@ -207,14 +370,14 @@ class CORSMiddleware:
     def __init__(self, app: WSGIApplication, settings: CORSSettings | None = None) -> None:
         settings = resolve(CORSSettings, settings)
         self._app = app
-        self._logger = logging.getLogger("wsgi_mw_paste.cors")
+        self._logger = logging.getLogger(_LOGGER)
         self._off = not settings.origins
-        self._is_allowed = settings.origins.__contains__
         if not self._off:
+            self._is_allowed = settings.origins.__contains__
+            self._preflights = Preflights(settings)
             self._compile_actual(settings)
-            self._compile_preflight(settings)
-        for level, remark in settings.remarks:
-            self._logger.log(level, "%s", remark)
+        for remark in settings.remarks:
+            self._logger.log(remark.level, "%s: %s", remark.option, remark.text)
 
     def _compile_actual(self, settings: CORSSettings) -> None:
         """Compile the headers of responses to other than preflights."""
@@ -230,66 +393,17 @@ class CORSMiddleware:
             allowed.append(("Access-Control-Expose-Headers", exposed))
         self._allowed = (*self._every, *allowed)
 
-    def _compile_preflight(self, settings: CORSSettings) -> None:
-        """Compile the answers to preflights as far as they do not depend on the request."""
-        self._any_method = ANY in settings.cors_allow_methods
-        self._methods = frozenset(SAFELISTED_METHODS).union(settings.cors_allow_methods)
-        self._any_header = ANY in settings.cors_allow_headers
-        self._headers = frozenset(name.lower() for name in settings.cors_allow_headers) - {ANY}
-        # A quick test for names as browsers send them, all of them allowed: in lower case and
-        # without blanks (Fetch, "CORS-unsafe request-header names").
-        self._are_plain: Callable[[str], object] = self._are_listed
-        if self._any_header:
-            listed = self._headers.issuperset(_NOT_COVERED_BY_ANY - {ANY})
-            self._are_plain = _PLAIN_NAMES if listed else self._are_covered_by_any
-        # 200 and not 204: waitress closes the connection after every 204.
-        accepted = _response(200)
-        accepted.headerlist.extend(self._every)
-        if settings.cors_allow_credentials:
-            accepted.headers["Access-Control-Allow-Credentials"] = "true"
-        if not self._any_method:
-            # All of them, so that one preflight serves later requests with other methods, too.
-            accepted.headers["Access-Control-Allow-Methods"] = ", ".join(
-                dict.fromkeys([*SAFELISTED_METHODS, *settings.cors_allow_methods])
-            )
-        accepted.headers["Access-Control-Max-Age"] = str(settings.cors_max_age)
-        self._accepted = accepted.status, accepted.headerlist
-        self._fixed_refusals = {
-            reason.text: self._refusal(reason, reason.text)
-            for reason in (
-                ORIGIN_NOT_LISTED,
-                ORIGIN_MALFORMED,
-                ORIGIN_OPAQUE,
-                METHOD_MALFORMED,
-                HEADERS_TOO_LONG,
-                HEADER_MALFORMED,
-            )
-        }
-
-    def __call__(  # noqa: C901 -- in parts, each of them costs every request some 6 %
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Classify the request as Fetch does, "HTTP requests", and answer or pass it on."""
         if self._off:
             return self._app(environ, start_response)
         origin = environ.get("HTTP_ORIGIN")
-        if origin is None and not self._any_origin:
-            # Not CORS, but caches must know that the next response could be another.
-            def vary(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
-                if exc_info is None:
-                    return start_response(status, [*headers, _VARY])
-                try:
-                    return start_response(status, [*headers, _VARY], exc_info)
-                finally:
-                    # A server that raises it again would leave a cycle: traceback, frame, exc_info.
-                    exc_info = None
-
-            return self._app(environ, vary)
         ours: Sequence[tuple[str, str]]
         if origin is None:
+            # Not CORS, but caches must know that the next response could be another.
             ours = self._every
         elif environ["REQUEST_METHOD"] == "OPTIONS" and environ.get(_REQUEST_METHOD) is not None:
-            return self._preflight(origin, environ, start_response)
+            return self._preflights.answer(origin, environ, start_response)
         # An actual request, whatever its status: Fetch, "CORS check".
         elif self._any_origin:
             ours = self._allowed
@@ -299,11 +413,11 @@ class CORSMiddleware:
             # Never blocked: same-origin requests have an Origin, too, and may well be unlisted.
             ours = self._every
 
-        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
+        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
             # A new list: the application may use its own again for the next request.
             sent = [*headers]
             for name, _ in sent:
-                if name not in _OTHERS and name.lower() in _CORS_RESPONSE_HEADERS:
+                if name not in _FOREIGN_SPELLINGS and name.lower() in _CORS_RESPONSE_HEADERS:
                     sent = [h for h in sent if h[0].lower() not in _CORS_RESPONSE_HEADERS]
                     break
             sent += ours
@@ -312,89 +426,9 @@ class CORSMiddleware:
             try:
                 return start_response(status, sent, exc_info)
             finally:
-                exc_info = None  # as above
+                exc_info = None
 
         return self._app(environ, start)
-
-    def _preflight(
-        self, origin: str, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        """Answer a CORS-preflight request; the application never sees it."""
-        method = environ[_REQUEST_METHOD]
-        requested = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
-        reason, names = self.judge(origin, method, requested)
-        if reason is not None:
-            why = f"{reason.text}: {names[:_LOG_LIMIT]}" if names else reason.text
-            if self._logger.isEnabledFor(logging.INFO):
-                capped = [text[:_LOG_LIMIT] for text in (origin, method, requested)]
-                self._logger.info(
-                    "preflight refused, %s (Origin %r, method %r, headers %r)", why, *capped
-                )
-            status, headers, body = self._fixed_refusals.get(why) or self._refusal(reason, why)
-            start_response(status, headers.copy())
-            return [body]
-        status, headers = self._accepted
-        headers = headers.copy()
-        if not self._any_origin:
-            headers.append(("Access-Control-Allow-Origin", origin))
-        if self._any_method:
-            # Echoed: with credentials * would be the name of a method.
-            headers.append(("Access-Control-Allow-Methods", method))
-        if names:
-            headers.append(("Access-Control-Allow-Headers", names))
-        start_response(status, headers)
-        return [b""]
-
-    def judge(self, origin: str, method: str, requested: str) -> tuple[Reason | None, str]:
-        """Decide on a preflight.
-
-        :param origin: the value of ``Origin``.
-        :param method: the value of ``Access-Control-Request-Method``.
-        :param requested: the value of ``Access-Control-Request-Headers``, empty if absent.
-        :return: ``None`` and the value of ``Access-Control-Allow-Headers``, empty if none is asked
-            for; or the reason of a refusal and the name that is to blame, empty if none is.
-        """
-        if not self._is_allowed(origin):
-            if is_plain_origin(origin) or parse_origin(origin):
-                return ORIGIN_NOT_LISTED, ""
-            return ORIGIN_OPAQUE if origin == "null" else ORIGIN_MALFORMED, ""
-        # Byte for byte (Fetch, "CORS-preflight fetch", step 7): "patch" is not PATCH.
-        if method not in self._methods:
-            if len(method) > _MAX_METHOD or not is_token(method):
-                return METHOD_MALFORMED, ""
-            if not self._any_method or not _could_be_listed(method):
-                return METHOD_NOT_LISTED, method
-        return self._judge_headers(requested) if requested else (None, "")
-
-    def _judge_headers(self, requested: str) -> tuple[Reason | None, str]:
-        if len(requested) > _MAX_REQUEST_HEADERS:
-            return HEADERS_TOO_LONG, ""
-        if self._are_plain(requested):
-            return None, requested
-        if requested.count(",") > _MAX_COMMAS:
-            return HEADERS_TOO_LONG, ""
-        # Intermediaries add blanks and empty items: RFC 9110, section 5.6.1.2.
-        names = [name for item in requested.lower().split(",") if (name := item.strip(" \t"))]
-        for name in names:
-            if name not in self._headers:
-                if not is_token(name):
-                    return HEADER_MALFORMED, ""
-                if not self._any_header or name in _NOT_COVERED_BY_ANY:
-                    return HEADER_NOT_LISTED, name
-        return None, ",".join(names)
-
-    def _are_listed(self, requested: str) -> bool:
-        return self._headers.issuperset(requested.split(",", _MAX_COMMAS))
-
-    def _are_covered_by_any(self, requested: str) -> bool:
-        return "authorization" not in requested and _PLAIN_NAMES(requested) is not None
-
-    def _refusal(self, reason: Reason, why: str) -> tuple[str, Headers, bytes]:
-        """Return status, headers and body of a refusal: no CORS headers, and the reason."""
-        response = _response(403, f"CORS preflight refused, {why} (see {reason.option})\n")
-        if not self._any_origin:
-            response.headerlist.append(_VARY)
-        return response.status, response.headerlist, response.body
 
 
 def _response(status: int, text: str = "") -> Response:

@@ -17,6 +17,7 @@ exist, so nothing here looks one up.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import sys
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING
 from wsgi_mw_paste.context import current_scope
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from logging import Handler, LogRecord
 
 #: What ``request_id`` says outside of a request. No inbound id can be this.
@@ -98,26 +100,34 @@ class AttachRequestIdFilter(logging.handlers.MemoryHandler):
     """
 
     # Of the class, since __del__ runs even if the constructor was called in a wrong way.
-    _attached = False
+    _is_idle = False
 
     def __init__(self, target: Handler | None = None) -> None:
         super().__init__(capacity=0)
-        if target is not None:
-            self.setTarget(target)
+        self._is_idle = True
+        self.setTarget(target)
 
     def setTarget(self, target: Handler | None) -> None:  # noqa: N802 -- logging's name
         """Put the filter on *target*; the target itself is not kept."""
         if target is not None:
             target.addFilter(RequestIdFilter())
-            self._attached = True
+            self._is_idle = False
 
-    def emit(self, record: LogRecord) -> None:
+    def emit(self, record: LogRecord) -> None:  # noqa: ARG002 -- logging's signature
         """Keep nothing."""
+        self._complain()
 
-    def __del__(self) -> None:
+    def _complain(self) -> None:
         """Say so on stderr if there never was a target: silence would look like success."""
-        if not self._attached and sys.stderr is not None:
-            sys.stderr.write(
-                "wsgi_mw_paste.logging.AttachRequestIdFilter had no target and did nothing;"
-                " add 'target = HANDLER' to its section\n"
-            )
+        if self._is_idle and sys.stderr is not None:
+            with contextlib.suppress(OSError, ValueError):  # a stderr that is closed
+                sys.stderr.write(
+                    "wsgi_mw_paste.logging.AttachRequestIdFilter had no target and did nothing;"
+                    " add 'target = HANDLER' to its section\n"
+                )
+        self._is_idle = False
+
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        """Complain, unless ``fileConfig`` failed before it came to targets, and to the root."""
+        if not is_finalizing() and logging.getLogger().handlers:
+            self._complain()

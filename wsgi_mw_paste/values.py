@@ -9,7 +9,7 @@ Parsing a value that has been parsed gives the same value.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from wsgi_mw_paste._http import (
     FORBIDDEN_RESPONSE_HEADERS,
@@ -36,7 +36,7 @@ class InvalidItemsError(ValueError):
     :ivar valid: the other items, so that checks between options can go on.
     """
 
-    def __init__(self, problems: Sequence[tuple[str, str]], valid: tuple[str, ...]) -> None:
+    def __init__(self, problems: Sequence[tuple[str, str]], valid: tuple[Any, ...]) -> None:
         super().__init__("; ".join(reason for _, reason in problems))
         self.problems = problems
         self.valid = valid
@@ -122,6 +122,49 @@ def path(word: str) -> str:
     if "*" in word.removesuffix("/*"):
         raise ValueError("expected a * only at the end, after a slash, as in /static/*")
     return word
+
+
+def path_or_nothing(value: object) -> str:
+    """Return one whole path that a request may have, or nothing."""
+    if not isinstance(value, str) or not re.fullmatch(r"|/[\w/.~:@+-]*", value, re.ASCII):
+        raise ValueError("expected a path that starts with /, or nothing to switch it off")
+    return value
+
+
+def path_of_file(value: object) -> str:
+    """Return the path of a file, as it is written; it may be empty."""
+    if not isinstance(value, str) or re.search(r"\0|\s[;#]", value):
+        raise ValueError("expected a path without a ; or # comment behind it")
+    return value
+
+
+def checks(value: object) -> tuple[str | Callable[[], object], ...]:
+    """Return names ``package.module:callable`` and, from Python, callables; each once, in order."""
+    items = words(value) if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)) or not all(
+        isinstance(i, str) or callable(i) for i in items
+    ):
+        raise ValueError("expected a list of names package.module:callable or of callables")
+    valid: list[Any] = []
+    problems = {}
+    for item in items:
+        if isinstance(item, str) and not _is_check_name(item):
+            package, _, name = item.rpartition(".")
+            likely = f"{package}:{name}"
+            hint = f"; write {likely}" if _is_check_name(likely) else ""
+            problems[item] = f"expected package.module:callable{hint}"
+        elif item not in valid:
+            valid.append(item)
+    if problems:
+        raise InvalidItemsError(tuple(problems.items()), tuple(valid))
+    return tuple(valid)
+
+
+def _is_check_name(word: str) -> bool:
+    sides = word.split(":")
+    return len(sides) == 2 and all(  # noqa: PLR2004 -- a module and its attribute
+        part.isidentifier() for side in sides for part in side.split(".")
+    )
 
 
 def header_name(value: object) -> str:

@@ -124,6 +124,16 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].removesuffix(port)}"
 
 
+def without_secrets(url: str) -> str:
+    """Return a URL, also a relative one, with ``***`` for what may be secret.
+
+    That is user information, the query and the fragment.
+    """
+    url = re.sub(r"([?#]).+", r"\1***", url, flags=re.DOTALL)
+    # Browsers take a backslash for a slash, and do without the slashes before a host.
+    return re.sub(r"(?<=[:/\\])[^/\\]*@", "***@", url)
+
+
 def unsafe_names(fetch: Fetch) -> list[str]:
     """Return the names of the headers that need a preflight: "CORS-unsafe request-header names"."""
     return sorted(name for name, value in fetch.headers.items() if not _is_safelisted(name, value))

@@ -62,23 +62,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :param arguments: those of the command line; without them, the process's.
     """
-    parser = _parser()
-    # Variables are known by their =, so that they may stand behind options, too.
-    given, rest = parser.parse_known_args(arguments)
-    words = [*getattr(given, "variables", ()), *rest]
-    if wrong := [w for w in words if "=" not in w or w.startswith("-") or "variables" not in given]:
-        parser.error(f"unrecognized arguments: {' '.join(wrong)}; variables are NAME=VALUE")
-    given.variables = dict(word.split("=", 1) for word in words)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller, who wants nothing of it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     try:
-        status: int = given.run(given)
+        status = _run(arguments)
         sys.stdout.flush()
     except DeploymentError as error:
         return _fail(error)
     except BrokenPipeError:
-        # Whoever reads, head for one, has enough; Python would complain once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader, head for one, has enough.
+        _drop_output()
         return 1
+    except OSError as error:
+        _drop_output()
+        return _fail(f"cannot write the output: {error.strerror}")
     return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parser = _parser()
+    try:
+        # Variables are known by their =, so that they may stand behind options, too.
+        given, rest = parser.parse_known_args(arguments)
+        words = [*getattr(given, "variables", ()), *rest]
+        takes_none = "variables" not in given
+        if wrong := [w for w in words if "=" not in w or w.startswith("-") or takes_none]:
+            parser.error(f"unrecognized arguments: {' '.join(wrong)}; variables are NAME=VALUE")
+    except SystemExit as done:  # argparse's, after --help and after mistakes
+        return int(done.code or 0)
+    given.variables = dict(word.split("=", 1) for word in words)
+    status: int = given.run(given)
+    return status
+
+
+def _drop_output() -> None:
+    """Forget what could not be written; Python would complain about it again at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,6 +118,11 @@ def _parser() -> argparse.ArgumentParser:
     command = add("check", "list what is in force and what is wrong with an INI file", _CHECK)
     _add_file(command)
     command.add_argument("--strict", action="store_true", help="fail on warnings, too")
+    command.add_argument(
+        "--missing-ok",
+        action="store_true",
+        help="code that is not installed here is a note, not an error",
+    )
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=_check)
 
@@ -118,6 +143,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--path", default="/", help="the path (default: /)")
     command.add_argument(
+        "--route", metavar="KEY", help="which of a composite's pipelines to take, by its key"
+    )
+    command.add_argument(
         "--app", action="store_true", help="ask the application itself, not a stand-in"
     )
     command.set_defaults(run=_explain)
@@ -129,16 +157,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_file(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="INI", help="the file")
+    command.add_argument("file", metavar="INI", help="the file: x.ini, x.ini#NAME or config:x.ini")
     command.add_argument(
         "variables", metavar="NAME=VALUE", nargs="*", help="a variable, as for pserve"
     )
-    command.add_argument("--name", default="main", help="the application (default: main)")
+    command.add_argument("--name", help="the application (default: main)")
+
+
+def _target(given: argparse.Namespace) -> tuple[str, str]:
+    """Return the path of the file and the name of the application."""
+    path, _, name = given.file.removeprefix("config:").partition("#")
+    return path, given.name or name or "main"
 
 
 def _check(given: argparse.Namespace) -> int:
     with _quiet():
-        report = check(given.file, given.name, given.variables)
+        report = check(*_target(given), given.variables, missing_ok=given.missing_ok)
     if given.json:
         sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n")
     elif report.node is None:
@@ -159,7 +193,11 @@ def _explain(given: argparse.Namespace) -> int:
     except ValueError as error:
         return _fail(error)
     fetch = replace(fetch, credentials=given.credentials, listener=given.upload_listener)
-    node = read(given.file, given.name, given.variables)
+    node = read(*_target(given), given.variables)
+    if choices := node.choices:
+        if given.route not in choices:
+            return _fail(f"expected --route with one of {', '.join(choices)}")
+        node = node.by(given.route)
     nodes = dict.fromkeys(chain.from_iterable(node.routes()))
     if problems := list(chain.from_iterable(map(configuration_problems, nodes))):
         return _fail(*problems)
@@ -185,7 +223,7 @@ def _options(given: argparse.Namespace) -> int:
 def _fail(*reasons: object) -> int:
     """Write a line for each reason; return the exit status of errors."""
     for reason in reasons:
-        Terminal(sys.stderr).write(f"wsgi-mw-paste: {reason}", "red")
+        Terminal(sys.stderr, sys.maxsize).write(f"wsgi-mw-paste: {reason}", "red")
     return 2
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from paste.deploy.loadwsgi import APP
 from webob import Request, Response
 
-from wsgi_mw_paste.command.loader import blaming
+from wsgi_mw_paste.command.loader import STAND_IN, blaming
 from wsgi_mw_paste.command.pipeline import application_node
 
 if TYPE_CHECKING:
@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from wsgi_mw_paste.command.loader import DeploymentError
     from wsgi_mw_paste.command.pipeline import Node
 
 #: The list in the environ of the nodes that a request has come to.
 PASSED_KEY: Final = "wsgi_mw_paste.passed"
 _MESSAGE_LIMIT: Final = 500
-#: What stands behind the filters in place of the application.
-STAND_IN: Final = Response("a stand-in for the application\n", content_type="text/plain")
 
 
 def build(
@@ -87,7 +86,7 @@ def send(app: WSGIApplication, request: Request) -> Exchange:
         response = sent.get_response(app, catch_exc_info=True)
         if hasattr(response.app_iter, "close"):
             response.app_iter.close()
-    except Exception as error:  # noqa: BLE001 -- what a server would catch
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever foreign code does
         raised = f"{type(error).__name__}: {' '.join(str(error).split())}"[:_MESSAGE_LIMIT]
         return Exchange(request, Response(status=500), passed, raised)
     return Exchange(request, response, passed)
@@ -103,7 +102,11 @@ class _Applications:
 
     def get_app(self, name: str, global_conf: Mapping[str, str] | None = None) -> WSGIApplication:
         context = self._loader.get_context(APP, name, global_conf)
-        return build(application_node(context, self._mention), self._make_app)
+        return build(application_node(context, self._mention, _raise), self._make_app)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
+
+
+def _raise(error: DeploymentError) -> None:
+    raise error

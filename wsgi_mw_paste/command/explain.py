@@ -23,7 +23,13 @@ from wsgi_mw_paste.command.browser import (
     unsafe_names,
 )
 from wsgi_mw_paste.command.exchange import Exchange, send
-from wsgi_mw_paste.cors import HEADERS_TOO_LONG, METHOD_MALFORMED, METHOD_NOT_LISTED, ORIGIN_OPAQUE
+from wsgi_mw_paste.cors import (
+    HEADERS_TOO_LONG,
+    METHOD_MALFORMED,
+    METHOD_NOT_LISTED,
+    ORIGIN_OPAQUE,
+    Preflights,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -160,7 +166,7 @@ def _refusal(fetch: Fetch, origin: str, step: Step) -> Refusal:
     if not node.cors.origins:
         return _change(node, "cors_allowed", "CORS is off", origin)
     asked = (fetch.method, ",".join(unsafe_names(fetch))) if step.why else ("GET", "")
-    reason, name = node.judge.judge(origin, *asked)
+    reason, name, _ = Preflights(node.cors).judge(origin, *asked)
     if reason is ORIGIN_OPAQUE:
         advice = "give the page an origin of its own, only * would cover this one"
         return Refusal(reason.text, advice, _place(node, reason.option))
