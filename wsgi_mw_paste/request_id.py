@@ -65,17 +65,10 @@ __all__ = [
     "current_request_id",
 ]
 
+#: The logger of what there is to say at start.
+_LOGGER: Final = "wsgi_mw_paste.request_id"
 #: A key with fewer characters can be guessed by anyone who has a token and its fingerprint.
 _SHORTEST_KEY: Final = 16
-#: A token in a log is a credential in a log (CWE-532).
-_VERBATIM_TOKENS: Final = Remark(
-    logging.WARNING,
-    "log_tokens",
-    "",
-    "not set, so Bearer tokens are logged verbatim, in the token field; set it to fingerprint or"
-    " false, or to true to silence this warning",
-)
-
 #: Bound once, not for each request.
 _set_scope: Final = current_scope.set
 #: The longest header that is looked at, in characters; trace headers may have several thousand.
@@ -162,7 +155,7 @@ class RequestIdSettings(Settings):
 
     @functools.cached_property
     def remarks(self) -> Sequence[Remark]:
-        """What is unwise: headers that get lost, a key that can be guessed, tokens in the log."""
+        """What is unwise: headers that get lost, and a key that can be guessed."""
         found = [
             Remark(
                 logging.WARNING,
@@ -179,8 +172,6 @@ class RequestIdSettings(Settings):
             for name in names
             if "_" in name
         ]
-        if self.log_requests and "log_tokens" not in self.given:
-            found.append(_VERBATIM_TOKENS)
         if 0 < len(self.log_tokens_key) < _SHORTEST_KEY:
             text = (
                 f"shorter than {_SHORTEST_KEY} characters, so it can be guessed; use a longer one,"
@@ -224,8 +215,11 @@ class RequestIdMiddleware:
             self._log = AccessLog(
                 settings.log_exclude_paths, settings.log_tokens, settings.log_tokens_key
             )
+            if "log_tokens" not in settings.given:
+                _warn_of_verbatim_tokens()
+        logger = logging.getLogger(_LOGGER)
         for remark in settings.remarks:
-            (_log_once if remark is _VERBATIM_TOKENS else _log)(remark)
+            log_safely(logger, remark.level, "%s: %s", remark.option, remark.text)
 
     def __call__(  # noqa: C901 -- in parts, each of them costs every request some 3 %
         self, environ: WSGIEnvironment, start_response: StartResponse
@@ -308,13 +302,15 @@ class RequestIdMiddleware:
         return new_request_id(), source
 
 
-def _log(remark: Remark) -> None:
-    logger = logging.getLogger("wsgi_mw_paste.request_id")
-    log_safely(logger, remark.level, "%s: %s", remark.option, remark.text)
-
-
-#: For what is true of the whole process, however many filters it has.
-_log_once: Final = functools.cache(_log)
+@functools.cache
+def _warn_of_verbatim_tokens() -> None:
+    """Warn once in a process, however many filters it has: a token is a credential (CWE-532)."""
+    log_safely(
+        logging.getLogger(_LOGGER),
+        logging.WARNING,
+        "log_tokens is not set, so Bearer tokens are logged verbatim, in the token field;"
+        " set it to fingerprint or false, or to true to silence this warning",
+    )
 
 
 def _stripped(value: str) -> str:
