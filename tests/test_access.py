@@ -587,11 +587,15 @@ def configure(formatter: dict[str, Any]) -> io.StringIO:
     return stream
 
 
+JSON_FORMATTERS = ["pythonjsonlogger.orjson.OrjsonFormatter", "pythonjsonlogger.json.JsonFormatter"]
+
+
 @pytest.mark.usefixtures("restored_logging")
+@pytest.mark.parametrize("formatter", JSON_FORMATTERS)
 @pytest.mark.parametrize("path", [pytest.param(p, id=name) for name, p in HOSTILE.items()])
-def test_json_records_are_valid_and_have_numbers(path: str) -> None:
+def test_json_records_are_valid_and_have_numbers(path: str, formatter: str) -> None:
     """python-json-logger writes one object per line, with every field, and numbers as numbers."""
-    stream = configure({"()": "pythonjsonlogger.json.JsonFormatter", "fmt": "%(message)s"})
+    stream = configure({"()": formatter, "fmt": "%(message)s"})
     call(wrap(log_tokens="true"), inbound({"Authorization": "Bearer abc"}, path=path))
     (line,) = stream.getvalue().splitlines()
     found = json.loads(line)
@@ -601,6 +605,33 @@ def test_json_records_are_valid_and_have_numbers(path: str) -> None:
     assert unquote(found["path"], encoding="latin-1") == path
     assert found["token"] == "abc"
     assert "abc" not in found["message"]
+
+
+@pytest.mark.usefixtures("restored_logging")
+@pytest.mark.parametrize("formatter", JSON_FORMATTERS)
+def test_json_records_survive_any_text(formatter: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Text that is no WSGI string is cleaned before a formatter can refuse it."""
+    error = type("\xc4rger", (Exception,), {})
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        raise error("\udce9")
+
+    stream = configure({"()": formatter, "fmt": "%(message)s"})
+    texts = dict.fromkeys(
+        ("HTTP_HOST", "REMOTE_ADDR", "HTTP_USER_AGENT", "SCRIPT_NAME"), "/\u65e5\ud83d\udce9"
+    )
+    with pytest.raises(error):
+        RequestIdMiddleware(app, RequestIdSettings(log_tokens=True))(
+            inbound() | texts, lambda *_: lambda _: None
+        )
+    (line,) = stream.getvalue().splitlines()
+    found = json.loads(line)
+    assert (found["error_type"], found["path"], found["user_agent"]) == (
+        "\xc4rger",
+        "/%3F%3F%3F/",
+        "/???",
+    )
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("restored_logging")
