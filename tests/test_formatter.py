@@ -96,7 +96,7 @@ class Short(RequestIdFormatter):
 
     converter = time.gmtime  # type: ignore[assignment]
     default_time_format = "%d/%m/%Y %H:%M:%S"
-    default_msec_format = None  # type: ignore[assignment]
+    default_msec_format = None
 
 
 class Suffixed(Short):
@@ -173,7 +173,7 @@ def test_exceptions_and_stacks_follow_the_line() -> None:
     """As with the standard formatter, the text of a traceback is kept in the record."""
     made = record(stack_info="Stack (most recent call last):")
     try:
-        {}["boom"]
+        raise KeyError("boom")  # noqa: TRY301 -- a traceback is wanted
     except KeyError as error:
         made.exc_info = (KeyError, error, error.__traceback__)
     lines = RequestIdFormatter("%(message)s").format(made).splitlines()
