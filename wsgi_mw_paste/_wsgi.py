@@ -7,10 +7,15 @@ which stays until the garbage collector runs. Hence the ``finally: exc_info = No
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import contextlib
+import logging
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
+    from logging import Logger
     from typing import TypeAlias
 
     from _typeshed.wsgi import WSGIEnvironment
@@ -61,3 +66,29 @@ def foreign_spellings(ours: Container[str]) -> frozenset[str]:
 def environ_key(header: str) -> str:
     """Return the key of a request header in the environ (PEP 3333, "environ Variables")."""
     return "HTTP_" + header.upper().replace("-", "_")
+
+
+def request_path(environ: WSGIEnvironment) -> str:
+    """Return the whole path of a request, the application's own part of it included.
+
+    It is percent-decoded, its bytes are in the form of a string (PEP 3333, "Unicode Issues"), and a
+    server may leave out a part that is empty.
+    """
+    whole: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return whole
+
+
+def log_safely(logger: Logger, level: int, message: str, *args: object, **kwargs: Any) -> None:
+    """Call ``logger.log``; an exception in a handler, filter or record factory stops no request.
+
+    It is printed on stderr where ``logging.raiseExceptions`` asks for that, as logging itself does
+    with the exceptions that it catches. ``SystemExit`` and the like pass.
+    """
+    try:
+        # The record names the line that called this function.
+        logger.log(level, message, *args, **{"stacklevel": 2, **kwargs})
+    except Exception:  # noqa: BLE001 -- whatever a handler raises
+        if logging.raiseExceptions and sys.stderr is not None:
+            # It may be closed.
+            with contextlib.suppress(Exception):
+                traceback.print_exc()
