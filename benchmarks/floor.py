@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from contextvars import ContextVar, copy_context
+from itertools import chain
 from os import urandom
 from typing import TYPE_CHECKING, Any
 
@@ -46,25 +47,66 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TOKENS = re.compile(r"[a-z0-9!#$%&'+.^_`|~-]+(?:,[a-z0-9!#$%&'+.^_`|~-]+)*").fullmatch
 _LABELS = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*").fullmatch
 _REQUEST_METHOD = "HTTP_ACCESS_CONTROL_REQUEST_METHOD"
+_LABEL = re.compile(r"[a-z0-9-]{1,63}").fullmatch
 _REFUSAL = b"CORS preflight refused, origin not listed (see cors_allowed)\n"
 _MAX_ORIGIN = 327
 _MAX_NAMES = 4096
 
 
+def _compile(
+    origins: Iterable[str],
+) -> tuple[dict[str, None], dict[str, Any], dict[str, Any]]:
+    """Return the exact origins, the names of patterns, and what stands around a star."""
+    exact: dict[str, None] = {}
+    tree: dict[str, Any] = {}
+    starred: dict[str, Any] = {}
+    for origin in origins:
+        scheme, _, host = origin.partition("://")
+        label, _, name = host.partition(".")
+        before, star, after = label.partition("*")
+        if not star:
+            exact[origin] = None
+            continue
+        node = tree.setdefault(scheme, {})
+        for each in reversed(name.split(".")):
+            node = node.setdefault(each, {})
+        if label != "*":
+            # What no label and no piece of one can be: a mark.
+            node["."] = {}
+            node = starred.setdefault(f"{scheme}://{name}", {})
+            for piece in [*before.split("-")[:-1], "-", *after.split("-")[:0:-1]]:
+                node = node.setdefault(piece, {})
+            node["-"] = len(before) + len(after) + 1
+    return exact, tree, starred
+
+
+def _is_preview(starred: dict[str, Any], scheme: str, host: str) -> bool:
+    """Say whether the first label of a host fits one of the patterns with a star inside it."""
+    label, _, name = host.partition(".")
+    node = starred.get(f"{scheme}://{name}")
+    if node is None or not _LABEL(label):
+        return False
+    pieces = label.split("-")
+    for piece in pieces:
+        further = node.get(piece)
+        if further is None:
+            break
+        node = further
+    node = node.get("-", {})
+    for piece in reversed(pieces):
+        further = node.get(piece)
+        if further is None:
+            break
+        node = further
+    shortest: int = node.get("-", 64)
+    return len(label) >= shortest
+
+
 def cors(  # noqa: C901 -- by hand: one closure for all of it
     app: WSGIApplication, origins: Iterable[str]
 ) -> WSGIApplication:
-    """Wrap *app* for exact origins and ``https://*.domain`` patterns, default options otherwise."""
-    exact: dict[str, None] = {}
-    tree: dict[str, Any] = {}
-    for origin in origins:
-        scheme, _, host = origin.partition("://")
-        if host.startswith("*."):
-            node = tree.setdefault(scheme, {})
-            for label in reversed(host[2:].split(".")):
-                node = node.setdefault(label, {})
-        else:
-            exact[origin] = None
+    """Wrap *app* for exact origins and patterns of both kinds, default options otherwise."""
+    exact, tree, starred = _compile(origins)
     longest = _MAX_ORIGIN if tree else max(map(len, exact))
     vary = (_VARY,)
     exposed = ("Access-Control-Expose-Headers", "X-Request-Id")
@@ -84,12 +126,14 @@ def cors(  # noqa: C901 -- by hand: one closure for all of it
     info = logging.INFO
 
     def is_below(origin: str) -> bool:
-        scheme, _, rest = origin.partition("://")
-        node = tree.get(scheme)
+        scheme, _, host = origin.partition("://")
+        node, rest = tree.get(scheme), host
         while node:
             rest, _, label = rest.rpartition(".")
             node = node.get(label)
-        return node is not None and _LABELS(rest) is not None
+        if node is not None and _LABELS(rest):
+            return True
+        return not rest and bool(starred) and _is_preview(starred, scheme, host)
 
     def preflight(
         origin: str, method: str, environ: WSGIEnvironment, start_response: StartResponse
@@ -196,27 +240,109 @@ def request_id(app: WSGIApplication) -> WSGIApplication:
     return handle
 
 
-def errors(app: WSGIApplication) -> WSGIApplication:
-    """Wrap *app* so that an exception before the response is answered by a bare 500."""
+class _Chunks:
+    """A body whose first chunk is there; what it raises is logged."""
 
-    def handle(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        started = False
+    __slots__ = ("_close", "_next")
 
-        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
-            nonlocal started
-            started = True
-            if exc_info is None:
-                return start_response(status, headers)
-            return start_response(status, headers, exc_info)
+    def __init__(self, chunks: Iterator[bytes], close: Callable[[], object] | None) -> None:
+        self._next = chunks.__next__
+        self._close = close
 
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
         try:
-            return app(environ, start)
+            return self._next()
+        except StopIteration:
+            raise
         except Exception:
             logging.getLogger("floor").exception("escaped")
-            if started:
+            raise
+
+    def close(self) -> None:
+        if self._close is not None:
+            self._close()
+
+
+def _with_first_chunk(body: Any) -> _Chunks:
+    close = getattr(body, "close", None)
+    chunks = iter(body)
+    for chunk in chunks:
+        if chunk:
+            return _Chunks(chain((chunk,), chunks), close)
+    return _Chunks(iter(()), close)
+
+
+def errors(app: WSGIApplication) -> WSGIApplication:  # noqa: C901 -- as above
+    """Wrap *app*: hold its response until its first byte is there, answer a bare 500 before."""
+
+    def handle(  # noqa: C901 -- as above
+        environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        request = environ.copy()
+        held: tuple[str, Headers] | None = None
+        sent: Write | None = None
+
+        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
+            nonlocal held
+            if exc_info is None:
+                if held is not None:
+                    raise AssertionError
+            elif sent is not None:
+                return start_response(status, [*headers], exc_info)
+            held = status, [*headers]
+            return write
+
+        def write(data: bytes) -> object:
+            nonlocal sent
+            if sent is None and held is not None:
+                sent = start_response(*held)
+            return sent and sent(data)
+
+        try:
+            body: Any = app(environ, start)
+            kind = type(body)
+            if not (kind is list or kind is tuple or kind is request.get("wsgi.file_wrapper")):
+                body = _with_first_chunk(body)
+            if sent is None and held is not None:
+                sent = start_response(*held)
+        except Exception:
+            logging.getLogger("floor").exception("escaped")
+            if sent is not None:
                 raise
             start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
             return [b"Internal Server Error\n"]
+        else:
+            return body  # type: ignore[no-any-return]
+
+    return handle
+
+
+def health(app: WSGIApplication) -> WSGIApplication:
+    """Wrap *app* with default options: liveness, and readiness without checks."""
+    live, ready = (
+        b'{"status": "live"}\n',
+        b'{"status": "ready", "age_seconds": 0.0, "checks": []}\n',
+    )
+
+    def headers(body: bytes) -> Headers:
+        return [
+            ("Content-Type", "application/json"),
+            ("Cache-Control", "no-store"),
+            ("Content-Length", str(len(body))),
+        ]
+
+    bodies = {"/livez": (headers(live), live), "/readyz": (headers(ready), ready)}
+
+    def handle(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path in bodies and not environ.get("SCRIPT_NAME") and environ["REQUEST_METHOD"] == "GET":
+            sent, body = bodies[path]
+            start_response("200 OK", sent.copy())
+            return [body]
+        return app(environ, start_response)
 
     return handle
 

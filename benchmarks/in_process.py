@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING
 from benchmarks import footprint, logs, page, plot
 from benchmarks.driver import Request, measure, serving
 from benchmarks.page import Goal, table
-from benchmarks.scenarios import ALLOWED, LIST, POLICIES, REFUSED, cors_options, scenarios
+from benchmarks.scenarios import (
+    ALLOWED,
+    BESIDE_PROBES,
+    LIST,
+    LONG_LABEL,
+    POLICIES,
+    PREVIEW,
+    REFUSED,
+    cors_options,
+    nested_patterns,
+    preview_patterns,
+    scenarios,
+)
 from wsgi_mw_paste import factories
 
 if TYPE_CHECKING:
@@ -123,16 +135,24 @@ def _against_the_floor(found: Mapping[str, Times], rounds: int) -> Iterator[Goal
     yield Goal(f"CORS, {_MANY:,} origins / 1 origin", 1.05, ratio, where=where)
     ratio, where = _worst(found, "CORS, 1,000 patterns")
     yield Goal("CORS, 1,000 patterns / floor", bounds[where], ratio, where=where)
+    ratio, where = _worst(found, "CORS, 1,000 preview patterns")
+    yield Goal("CORS, 1,000 preview patterns / floor", bounds[where], ratio, where=where)
+    yield Goal("CORS, 1,000 preview patterns / 1 preview pattern", 1.05, _preview_growth(rounds))
+    yield Goal("CORS, any label of 63 characters", 25_000, _long_label(rounds), "ns")
     added, where = max(
         (times.median("ours"), name)
         for name, times in found.items()
         if name.endswith(("8 kB Origin", "changing Origin"))
     )
     yield Goal("CORS, any Origin", 2000, added, "ns", where=where)
-    for body in "list", "generator", "file":
-        ids = tuple(name for name in found if name.startswith("request id") and body in name)
-        ratio, where = _worst(found, *ids)
-        yield Goal(f"request id, {body} / floor", bounds[where], ratio, where=where)
+    for what in "request id", "errors":
+        for body in "list", "generator", "file":
+            names = tuple(name for name in found if name.startswith(what) and body in name)
+            ratio, where = _worst(found, *names)
+            yield Goal(f"{what}, {body} / floor", bounds[where], ratio, where=where)
+    ratio = found["health, liveness"].ratio("ours", "floor")
+    yield Goal("health, liveness / floor", bounds["health, liveness"], ratio)
+    yield Goal(BESIDE_PROBES, 120, found[BESIDE_PROBES].median("ours"), "ns")
 
 
 def _growth(rounds: int) -> Iterator[tuple[float, str]]:
@@ -145,6 +165,24 @@ def _growth(rounds: int) -> Iterator[tuple[float, str]]:
             works[name] = serving(app, request)
         # The bound is finer than the noise of so many rounds.
         yield measure(works, 4 * rounds).ratio("10,000 origins", "1 origin"), verdict
+
+
+def _preview_growth(rounds: int) -> float:
+    """Return what a preview costs with many patterns, for each nanosecond with one."""
+    request = Request(headers={"Origin": [PREVIEW]})
+    works = {"bare": serving(LIST, request)}
+    for count in 1, 1000:
+        app = factories.cors({}, **cors_options(preview_patterns(count)))(LIST)
+        works[f"{count}"] = serving(app, request)
+    return measure(works, 4 * rounds).ratio("1000", "1")
+
+
+def _long_label(rounds: int) -> float:
+    """Return the nanoseconds that the worst label of the worst policy costs."""
+    request = Request(headers={"Origin": [LONG_LABEL]})
+    app = factories.cors({}, **cors_options(nested_patterns()))(LIST)
+    works = {"bare": serving(LIST, request), "ours": serving(app, request)}
+    return measure(works, rounds).median("ours")
 
 
 def _against_the_peers(found: Mapping[str, Times]) -> Iterator[Goal]:

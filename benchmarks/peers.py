@@ -103,8 +103,12 @@ def _proxy_fix(app: WSGIApplication, origins: Sequence[str]) -> WSGIApplication:
 
 def _regex(pattern: str) -> str:
     """Return what a pattern of ours is as the regular expression that others want."""
-    scheme, host = pattern.split("://*.")
-    return rf"^{scheme}://([a-z0-9_-]+\.)+{re.escape(host)}$"
+    scheme, _, host = pattern.partition("://")
+    label, _, name = host.partition(".")
+    labels = r"([a-z0-9_-]+\.)+"
+    if label != "*":
+        labels = re.escape(f"{label}.").replace(r"\*", "[a-z0-9-]+")
+    return rf"^{scheme}://{labels}{re.escape(name)}$"
 
 
 def bare_flask(origins: Sequence[str] | None = None) -> WSGIApplication:

@@ -70,6 +70,11 @@ def file(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     return body
 
 
+def nothing(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer nothing at all: what stands behind answers that are measured as a whole."""
+    return ()
+
+
 _WITH_FILES = {"wsgi.file_wrapper": FileWrapper}
 
 
@@ -110,12 +115,30 @@ def patterns(count: int) -> list[str]:
     return [f"https://*.shop{n}.example.org" for n in range(count)]
 
 
+def preview_patterns(count: int) -> list[str]:
+    """Return *count* patterns; the first is ``https://pr-*--shop0.preview.example.org``."""
+    return [f"https://pr-*--shop{n}.preview.example.org" for n in range(count)]
+
+
+def nested_patterns() -> list[str]:
+    """Return 900 patterns that all begin and end as others do, such as ``https://a--*-b.…``."""
+    return [
+        f"https://a{before * '-'}*{after * '-'}b.preview.example.org"
+        for before in range(1, 31)
+        for after in range(1, 31)
+    ]
+
+
 #: Those that know patterns; the others would refuse the origins they stand for.
 _WITH_PATTERNS = [
     peer for peer in peers.CORS_PEERS if peer.name not in ("2020 package", "oslo.middleware")
 ]
 ALLOWED = b"https://app0.example.com"
 MATCHING = b"https://eu.shop0.example.org"
+PREVIEW = b"https://pr-42--shop0.preview.example.org"
+NEAR_MISS = b"https://pr-42--shop.preview.example.org"
+#: The label that takes longest with the nested patterns.
+LONG_LABEL = b"https://a" + b"-" * 61 + b"c.preview.example.org"
 REFUSED = b"https://app0.example.net"
 HOSTILE = b"https://" + b"a." * 4096 + b"example.com"
 #: More of them than any cache of a peer holds.
@@ -140,6 +163,22 @@ def _request_id(app: WSGIApplication) -> Mapping[str, WSGIApplication]:
         "floor": floor.request_id(app),
         "control": floor.request_id(app),
         "ours": factories.request_id({}, log_requests="false", log_tokens="false")(app),
+    }
+
+
+def _errors(app: WSGIApplication) -> Mapping[str, WSGIApplication]:
+    return {
+        "floor": floor.errors(app),
+        "control": floor.errors(app),
+        "ours": factories.errors({})(app),
+    }
+
+
+def _health(app: WSGIApplication) -> Mapping[str, WSGIApplication]:
+    return {
+        "floor": floor.health(app),
+        "control": floor.health(app),
+        "ours": factories.health({})(app),
     }
 
 
@@ -175,6 +214,8 @@ IDS = {
     "generated": Request(),
 }
 TEN = exact_origins(10)
+#: The scenario in which a filter does nothing but find that out.
+BESIDE_PROBES = "health, any other request"
 #: The policies whose size grows, by what stands in the tables.
 POLICIES: dict[str, tuple[Sequence[str], bytes]] = {
     "1 origin": (exact_origins(1), ALLOWED),
@@ -183,6 +224,7 @@ POLICIES: dict[str, tuple[Sequence[str], bytes]] = {
     "1,000 origins": (exact_origins(1000), ALLOWED),
     "10,000 origins": (exact_origins(10_000), ALLOWED),
     "1,000 patterns": (patterns(1000), MATCHING),
+    "1,000 preview patterns": (preview_patterns(1000), PREVIEW),
 }
 
 
@@ -201,6 +243,8 @@ def scenarios() -> list[Scenario]:
     for name, (origins, origin) in POLICIES.items():
         measured = _WITH_PATTERNS if "patterns" in name else peers.CORS_PEERS
         headers = {"allowed": [origin], "refused": [REFUSED]}
+        if origin is PREVIEW:
+            headers["nearly allowed"] = [NEAR_MISS]
         # The frameworks are left out where they would take minutes.
         hostile = {"8 kB Origin": [HOSTILE], "changing Origin": CHANGING}
         for verdict, values in (headers | hostile).items():
@@ -226,7 +270,18 @@ def scenarios() -> list[Scenario]:
                 )
             )  # fmt: skip
     found += [
+        Scenario(f"errors, {body}", Request(environ=environ), app, _errors, 1.25)
+        for body, (app, environ) in bodies.items()
+    ]
+    found += [
         Scenario(f"main, {name}", request, LIST, _main(TEN), 0)
         for name, (request, _) in _CORS_REQUESTS.items()
     ]
+    live = Request(environ={"PATH_INFO": "/livez"})
+    found += [
+        Scenario("health, liveness", live, nothing, _health, 1.5),
+        Scenario(BESIDE_PROBES, Request(), LIST, _health),
+    ]
+    request, _ = _CORS_REQUESTS["allowed"]
+    found.append(Scenario("main, allowed, generator", request, GENERATOR, _main(TEN), 0))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,19 +16,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VARIABLES = {
-    each.variable
+    option.variable
     for factory in FACTORIES.values()
     for cls in factory.settings
-    for each in options(cls).values()
+    for option in options(cls).values()
 }
 
 
+@contextmanager
+def clean_environment(folder: Path) -> Iterator[None]:
+    """Work in a folder, without our variables, during the ``with`` statement."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in VARIABLES | {f"{name}_FILE" for name in VARIABLES}:
+            patch.delenv(name, raising=False)
+        patch.chdir(folder)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable and no ``.env`` of the developer's reaches a test."""
-    for name in VARIABLES | {f"{name}_FILE" for name in VARIABLES}:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
+def _clean_environment(tmp_path: Path) -> Iterator[None]:
+    """Keep the developer's variables and ``.env`` file away from every test."""
+    with clean_environment(tmp_path):
+        yield
 
 
 @pytest.fixture

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 
+#: A secret, and what is expected of values.
+SECRET = "correct-horse-battery"
+A_NUMBER = "expected a number of seconds from 0 to 86400"
+A_BOOLEAN = "expected true or false"
+A_HEADER = "expected a header name"
+A_KEY = "expected a key as text, without a ; or # comment behind it"
+NO_COMMENT = "expected no ; or # comment behind the value; give it its own line"
+
 #: Appended to every file: the application at the end of the pipelines.
 APP = """
 [app:hello]
@@ -46,6 +54,28 @@ def write_ini(text: str, name: str = "test.ini") -> Path:
     path = Path(name).absolute()
     path.write_text(dedent(text) + APP, encoding="utf-8")
     return path
+
+
+def write_copy(name: str, *changes: tuple[str, str]) -> Path:
+    """Write a copy of one of the project's INI files, with a free port and with changes.
+
+    :param name: the file's path from the root of the project.
+    :param changes: pairs of a text that is in the file and what to write instead.
+    """
+    text = (ROOT / name).read_text(encoding="utf-8").replace("port = 6543", "port = 0")
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after)
+    path = Path("copy.ini").absolute()
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def write_cors(section: str = "", default: str = "") -> Path:
+    """Write an INI file with a ``[DEFAULT]`` and a ``[filter:cors]`` of ours."""
+    return write_ini(
+        f"[DEFAULT]\n{default}\n[filter:cors]\nuse = egg:wsgi_mw_paste#cors\n{section}\n"
+    )
 
 
 def load_ini(text: str, **global_conf: Any) -> WSGIApplication:

@@ -1,25 +1,33 @@
-"""Real servers for tests: started on a free port of 127.0.0.1, looked at, and stopped."""
+"""Real servers on free ports of 127.0.0.1: processes of their own, and threads of this one."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import closing, contextmanager
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from threading import Thread
+from typing import TYPE_CHECKING, Any, NamedTuple
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
+from waitress import create_server
+from waitress.wasyncore import close_all
 
 from tests.wsgi import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from _typeshed.wsgi import WSGIApplication
 
 #: How long a server may take to listen, to answer and to stop, in seconds.
 _PATIENCE = 60
@@ -28,8 +36,9 @@ _LISTENING = re.compile(r"(?:Serving on|Listening at:) http://127\.0\.0\.1:(\d+)
 
 
 class Server(NamedTuple):
-    """A server process; what it has written can be read after its end, too."""
+    """A server process. Its output can be read after its end, too."""
 
+    pid: int
     port: int
     stdout_path: Path
     stderr_path: Path
@@ -46,6 +55,13 @@ class Server(NamedTuple):
     def stderr(self) -> str:
         return self.stderr_path.read_text(encoding="utf-8")
 
+    def wait_for(self, written: Callable[[], bool]) -> None:
+        """Wait for what a server writes after the client has the whole answer, as for a file."""
+        deadline = time.monotonic() + _PATIENCE
+        while not written():
+            assert time.monotonic() < deadline, f"it has not been written:\n{self.stderr}"
+            time.sleep(0.02)
+
     def request(
         self,
         method: str,
@@ -53,20 +69,81 @@ class Server(NamedTuple):
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Answer:
-        """Send one request over a connection of its own; the answer is complete on return."""
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)) as connection:
-            connection.request(method, path, body, headers or {})
-            response = connection.getresponse()
-            status = f"{response.status} {response.reason}"
-            return Answer(status, response.getheaders(), [response.read()])
+        """Send one request, as :func:`request` does."""
+        return request(self.port, method, path, headers, body)
+
+
+def request(
+    port: int,
+    method: str,
+    path: str,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+) -> Answer:
+    """Send one request over a connection of its own, and return the complete answer."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)) as connection:
+        connection.request(method, path, body, headers or {})
+        response = connection.getresponse()
+        status = f"{response.status} {response.reason}"
+        return Answer(status, response.getheaders(), [response.read()])
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that is bound to happen."""
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """Writes no access log to stderr."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base's name
+        """Log nothing."""
+
+
+@contextmanager
+def served_by_wsgiref(app: WSGIApplication) -> Iterator[int]:
+    """Serve an application in a thread during the ``with`` statement; return the port.
+
+    One request at a time. After the statement, all of them are over.
+    """
+    with make_server("127.0.0.1", 0, app, handler_class=_QuietHandler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def served_by_waitress(app: WSGIApplication, ports: int = 1) -> Iterator[list[int]]:
+    """Serve an application in a thread during the ``with`` statement; return the ports."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(ports)]
+    # The map holds all of them, and one server runs everything in the map.
+    running: dict[int, Any] = {}
+    servers = [create_server(app, running, sockets=[listening]) for listening in sockets]
+    thread = Thread(target=servers[0].run)
+    thread.start()
+    try:
+        yield [listening.getsockname()[1] for listening in sockets]
+    finally:
+        # The loop ends when its map is empty, and only its own thread may close what is in there.
+        servers[0].trigger.pull_trigger(partial(close_all, running))
+        thread.join()
+        for server in servers:
+            server.task_dispatcher.shutdown()
 
 
 def program(name: str, path: str = os.path.dirname(sys.executable)) -> str:  # noqa: PTH120
-    """Return the path of a program, one beside this interpreter if nothing else is said.
+    """Return the path of a program.
 
-    Without it the test is skipped; where ``CI`` is set, it fails.
+    Without it the test is skipped, or fails where ``CI`` is set.
 
-    :param path: where to look, as ``PATH`` has it.
+    :param path: where to look, as in ``PATH``; beside this interpreter by default.
     """
     found = shutil.which(name, path=path)
     if found is None:
@@ -79,8 +156,8 @@ def program(name: str, path: str = os.path.dirname(sys.executable)) -> str:  # n
 def serving(name: str, *arguments: str | Path) -> Iterator[Server]:
     """Run a server during the ``with`` statement.
 
-    It has the test's environment and working directory, and is to take port 0; the log line in
-    which it names its address must get through.
+    It has the test's environment and working directory. Its configuration has to say port 0 and to
+    write the log line that names its address.
 
     :param name: the program, beside this interpreter.
     """
@@ -92,11 +169,11 @@ def serving(name: str, *arguments: str | Path) -> Iterator[Server]:
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
-            # Where gunicorn makes its control socket, not in the home directory.
+            # gunicorn's control socket goes there, and not into the home directory.
             env=os.environ | {"XDG_RUNTIME_DIR": str(directory)},
         )
         try:
-            yield Server(_port(process, stdout, stderr), stdout, stderr)
+            yield Server(process.pid, _port(process, stdout, stderr), stdout, stderr)
         finally:
             process.terminate()
             try:

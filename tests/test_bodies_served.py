@@ -12,9 +12,12 @@ import socket
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from flask import Flask
+from flask_sock import Sock
+from simple_websocket import Client
 
 from tests.ini import ROOT, write_ini
 from tests.serving import serving
@@ -72,6 +75,7 @@ SERVERS = {
     "waitress": ["pserve"],
     "gunicorn-sync": ["gunicorn", "--bind=127.0.0.1:0", "--worker-class=sync", "--paste"],
     "gunicorn-gthread": ["gunicorn", "--bind=127.0.0.1:0", "--threads=4", "--paste"],
+    "gunicorn-gevent": ["gunicorn", "--bind=127.0.0.1:0", "--worker-class=gevent", "--paste"],
 }
 #: One mebibyte: of the blocks in which servers read files, the largest has 32 KiB.
 CONTENT = b"0123456789abcdef" * 2**16
@@ -86,6 +90,8 @@ def make_bodies(global_conf: dict[str, str], /) -> WSGIApplication:
         "/single": single,
         "/file": file,
         "/raises": raises,
+        "/finds-nothing": finds_nothing,
+        "/socket": make_socket(),
     }
     return lambda environ, start_response: bodies[environ["PATH_INFO"]](environ, start_response)
 
@@ -118,6 +124,22 @@ def raises(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[
     raise RuntimeError
 
 
+def finds_nothing(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    return next(filter(None, [[]]))
+
+
+def make_socket() -> WSGIApplication:
+    """Return an application that sends back what it receives, and ends when its client does."""
+    app = Flask("tests")
+
+    @Sock(app).route("/socket")  # type: ignore[untyped-decorator]
+    def echo(ws: Any) -> None:
+        ws.send(ws.receive())
+        ws.receive()
+
+    return app
+
+
 @pytest.fixture(autouse=True)
 def _importable_application(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers find this module, from whatever directory."""
@@ -129,12 +151,17 @@ def running(server: str) -> AbstractContextManager[Server]:
     return serving(*SERVERS[server], write_ini(INI))
 
 
-def recorded(server: Server) -> list[str]:
-    """Return the access records of a server that has ended, without the host and the duration."""
-    return re.findall(
-        r"(?m)^\w+ \[wsgi_mw_paste\.access\] \[\S+\] 127\.0\.0\.1:\d+ (.*) [0-9.]+ms$",
-        server.stderr,
-    )
+def recorded(server: Server, count: int = 1) -> list[str]:
+    """Wait for *count* access records; return all, without the host and the duration."""
+
+    def found() -> list[str]:
+        return re.findall(
+            r"(?m)^\w+ \[wsgi_mw_paste\.access\] \[\S+\] 127\.0\.0\.1:\d+ (.*) [0-9.]+ms$",
+            server.stderr,
+        )
+
+    server.wait_for(lambda: len(found()) >= count)
+    return found()
 
 
 PREFLIGHT = {"Access-Control-Request-Method": "PUT"}
@@ -167,10 +194,10 @@ def test_one_connection_serves_every_kind_of_answer(name: str) -> None:
             assert len(response.read()) == length
             # It is another one, or none, if the server has closed the first.
             assert connection.sock is opened
-    assert recorded(server) == [
-        f"{method} {path} HTTP/1.1 {status} {length}"
-        for method, path, _, status, length in EXCHANGES
-    ]
+        assert recorded(server, len(EXCHANGES)) == [
+            f"{method} {path} HTTP/1.1 {status} {length}"
+            for method, path, _, status, length in EXCHANGES
+        ]
 
 
 @pytest.mark.parametrize(
@@ -189,10 +216,11 @@ def test_waitress_finds_a_length_that_the_application_left_out(
     Path("content").write_bytes(CONTENT)
     with running("waitress") as server:
         answer = server.request("GET", path, {"Origin": ORIGIN})
+        records = recorded(server)
     assert answer.header("Content-Length") == str(len(body))
     assert answer.header("Transfer-Encoding") is None
     assert answer.body == body
-    assert recorded(server) == [f"GET {path} HTTP/1.1 200 {logged}"]
+    assert records == [f"GET {path} HTTP/1.1 200 {logged}"]
 
 
 @pytest.mark.parametrize("name", ["gunicorn-sync", "gunicorn-gthread"])
@@ -211,9 +239,34 @@ def test_gunicorn_hands_a_file_to_the_kernel(name: str) -> None:
             % (server.port, ORIGIN.encode())
         )
         head, _, body = client.makefile("rb").read().partition(b"\r\n\r\n")
+        records = recorded(server)
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"Transfer-Encoding: chunked" in head
     # Compared as chunks: a difference of two mebibytes is nothing to read.
     assert re.findall(rb"\r\n([0-9A-F]+)\r\n", b"\r\n" + body) == [b"100000", b"0"]
     assert body == b"100000\r\n" + CONTENT + b"\r\n0\r\n\r\n"
-    assert recorded(server) == ["GET /file HTTP/1.1 200 -"]
+    assert records == ["GET /file HTTP/1.1 200 -"]
+
+
+@pytest.mark.parametrize("name", ["gunicorn-gthread", "gunicorn-gevent"])
+def test_a_websocket_ends_without_an_error(name: str) -> None:
+    """Flask-Sock raises ``StopIteration`` at its end, which tells gunicorn to leave the socket."""
+    with running(name) as server:
+        client = Client(f"ws://127.0.0.1:{server.port}/socket", headers={"Origin": ORIGIN})
+        client.send("hello")
+        received = client.receive()
+        client.close()
+        server.wait_for(lambda: "GET /socket HTTP/1.1" in server.stderr)
+    assert received == "hello"
+    assert "[wsgi_mw_paste.errors]" not in server.stderr
+    assert "Traceback" not in server.stderr
+
+
+@pytest.mark.parametrize("name", ["gunicorn-gthread", "gunicorn-gevent"])
+def test_any_other_stop_iteration_is_answered(name: str) -> None:
+    """Gunicorn would close the connection without a word."""
+    with running(name) as server:
+        answer = server.request("GET", "/finds-nothing", {"X-Request-Id": "abc-123"})
+    assert answer.code == 500
+    assert answer.body == b"Internal Server Error\n\nrequest id: abc-123\n"
+    assert "[abc-123] StopIteration escaped the application\nTraceback" in server.stderr

@@ -16,7 +16,7 @@ from paste.deploy import loadapp
 from tests.ini import ROOT, write_ini
 from tests.wsgi import call
 from wsgi_mw_paste.command.check import check
-from wsgi_mw_paste.factories import cors
+from wsgi_mw_paste.factories import FACTORIES, cors
 from wsgi_mw_paste.origins import public_suffixes
 
 if TYPE_CHECKING:
@@ -189,24 +189,28 @@ def test_an_unreadable_env_file_is_found() -> None:
     assert [text.split(":")[0] for text in messages(report, "error")] == [".env"]
 
 
-def test_a_partial_guard_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "entry", ["https://*.example.com", "*-team.example.com", "https://pr-*.example.com:*"]
+)
+def test_a_partial_guard_is_reported(entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the list of public suffixes, a pattern with credentials is a warning."""
     monkeypatch.setitem(sys.modules, "publicsuffixlist", None)
     public_suffixes.cache_clear()
-    report = check_ini("""
+    report = check_ini(f"""
         [pipeline:main]
         pipeline = cors hello
 
         [filter:cors]
         use = egg:wsgi_mw_paste#cors
         cors_allow_credentials = true
-        cors_allowed = https://*.example.com
+        cors_allowed = http://localhost:* {entry}
         """)
     public_suffixes.cache_clear()
     (finding,) = messages(report, "warning")
     assert finding == (
-        "test.ini:8 [filter:cors] cors_allowed: the guard against patterns over public suffixes is"
-        " partial, the list of them is not installed; install wsgi_mw_paste[origins]"
+        "test.ini:8 [filter:cors] cors_allowed: patterns over public suffixes are only partly"
+        " recognised, because the list of public suffixes is not installed; install"
+        " wsgi_mw_paste[origins]"
     )
 
 
@@ -262,6 +266,7 @@ def test_every_option_has_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
             "section",
             "test.ini:11 [filter:cors] CORS_ALLOWED",
         ),
+        "cors_paths": ("", "default", "default"),
         "cors_allow_credentials": (
             "false",
             "section",
@@ -329,6 +334,8 @@ def test_json_has_the_pipeline_and_the_findings() -> None:
         pipeline = egg:wsgi_mw_paste#request_id hello
         """)
     found = json.loads(json.dumps(report.as_json()))
+    assert [finding["code"] for finding in found["findings"]] == ["tokens-verbatim", "no-logging"]
+    del found["findings"][1]
     file = str(Path("test.ini").absolute())
     pipeline = {"level": "section", "file": file, "section": "pipeline:main", "key": "pipeline"}
     place = {**pipeline, "line": 3}
@@ -362,8 +369,9 @@ def test_json_has_the_pipeline_and_the_findings() -> None:
                 "level": "warning",
                 "place": place,
                 "message": "Bearer tokens are logged verbatim, by default; write log_tokens ="
-                " fingerprint or false, or true to agree",
+                " fingerprint or false, or true to silence this warning",
                 "value": None,
+                "code": "tokens-verbatim",
             }
         ],
     }
@@ -465,7 +473,7 @@ def test_nested_filter_with_is_outermost_first() -> None:
     assert [[each.name for each in route] for route in report.node.routes()] == [
         ["outer", "inner", "main"]
     ]
-    assert report.findings == []
+    assert [finding.code for finding in report.findings] == ["no-logging"]
 
 
 def test_a_composite_is_checked_on_every_way() -> None:
@@ -475,13 +483,14 @@ def test_a_composite_is_checked_on_every_way() -> None:
         use = call:tests.test_check:make_composite
         /one = one
         /two = hello
+        option = hello
         both = one hello nothing
 
         [pipeline:one]
         pipeline = egg:wsgi_mw_paste#errors egg:wsgi_mw_paste#cors hello
         """)
     assert report.node is not None
-    assert list(report.node.inner) == ["/one", "/two", "one", "hello"]
+    assert list(report.node.inner) == ["/one", "/two", "option"]
     assert len(messages(report, "warning")) == 2
 
 
@@ -491,7 +500,7 @@ def test_the_application_is_not_called() -> None:
         [app:main]
         paste.app_factory = tests.test_check:make_raising
         """)
-    assert report.findings == []
+    assert [finding.code for finding in report.findings] == ["no-filter"]
 
 
 # What cannot be loaded.
@@ -502,48 +511,60 @@ def test_the_application_is_not_called() -> None:
     [
         pytest.param(
             "[app:main]\nuse = egg:nosuch",
-            "test.ini:1 [app:main]: no distribution nosuch is installed",
+            "test.ini:2 [app:main] use: no distribution nosuch is installed here",
             id="distribution",
         ),
         pytest.param(
             "[pipeline:main]\npipeline = a hello\n[filter:a]\nuse = egg:wsgi_mw_paste#nosuch",
-            "test.ini:3 [filter:a]: Entry point 'nosuch' not found in egg 'wsgi_mw_paste'"
-            " (protocols: paste.filter_factory, paste.filter_app_factory; entry_points: )",
+            "test.ini:4 [filter:a] use: wsgi_mw_paste has no filter nosuch; there are"
+            f" {', '.join(FACTORIES)}",
             id="entry-point",
         ),
         pytest.param(
             "[app:main]\npaste.app_factory = nowhere:main",
-            "test.ini:1 [app:main]: ModuleNotFoundError: No module named 'nowhere'",
+            "test.ini:2 [app:main] paste.app_factory: ModuleNotFoundError: No module named"
+            " 'nowhere'",
             id="import",
         ),
         pytest.param(
             "[pipeline:main]\npipeline = nosuch hello",
-            "test.ini:1 [pipeline:main]: No section 'nosuch' (prefixed by 'filter') found in"
-            " config {path}",
+            "test.ini:2 [pipeline:main] pipeline: there is no [filter:nosuch]",
             id="section",
         ),
         pytest.param(
             "[server:main]\nuse = egg:waitress",
-            "test.ini: No section 'main' (prefixed by 'app' or 'application' or 'composite' or"
-            " 'composit' or 'pipeline' or 'filter-app') found in config {path}",
+            "test.ini: no application is called main; this file has hello",
             id="main",
         ),
         pytest.param(
             "[app:main]\nuse = config:nosuch.ini",
-            "test.ini:1 [app:main]: FileNotFoundError: [Errno 2] No such file or directory:"
-            " '{folder}/nosuch.ini'",
+            "test.ini:2 [app:main] use: {folder}/nosuch.ini: No such file or directory",
             id="included-file",
         ),
         pytest.param(
             "[app:main]\nuse = hello\nkey = 50%secret",
-            "test.ini:3 [app:main] key: expected %(NAME)s for a NAME of this section or of"
-            " [DEFAULT], %% for a %",
+            "test.ini:3 [app:main] key: expected %(NAME)s, or %% for a %",
             id="interpolation",
+        ),
+        pytest.param(
+            "[app:main]\nuse = hello\nkey = %(password)s",
+            "test.ini:3 [app:main] key: nothing defines %(password)s; write password = … in"
+            " [DEFAULT] or give password=… on the command line",
+            id="undefined",
         ),
         pytest.param(
             "key = secret", "test.ini:1: expected a [section] before the first key", id="header"
         ),
-        pytest.param("[app:main]\nsecret", "test.ini:2: expected KEY = VALUE", id="parsing"),
+        pytest.param(
+            "[app:main]\nsecret",
+            "test.ini:2: expected KEY = VALUE, or whitespace before a line that continues a value",
+            id="parsing",
+        ),
+        pytest.param(
+            "\ufeff[app:main]\nuse = hello",
+            "test.ini:1: expected no byte order mark; save the file as UTF-8 without one",
+            id="byte order mark",
+        ),
         pytest.param(
             "[app:main]\n[app:main]",
             "test.ini:2 [app:main]: this section stands twice; keep only one",
@@ -556,13 +577,13 @@ def test_the_application_is_not_called() -> None:
         ),
         pytest.param(
             "[app:main]\nuse = other\n[app:other]\nuse = main",
-            "test.ini:{line} [app:{name}]: the sections use each other in a circle",
+            "test.ini:{line} [app:{name}] use: the sections use each other in a circle",
             id="circle",
         ),
         pytest.param(
             "[pipeline:main]\npipeline =",
-            "test.ini:1 [pipeline:main]: expected the names of filters, and last the one of an"
-            " application",
+            "test.ini:1 [pipeline:main]: expected the names of filters, and last the name of"
+            " an application",
             id="empty-pipeline",
         ),
         pytest.param(
@@ -580,9 +601,57 @@ def test_the_application_is_not_called() -> None:
         ),
         pytest.param(
             "[app:main]\nuse = hello\nfilter-with = cors\n[filter:cors]\nuse = nosuch",
-            "test.ini:4 [filter:cors]: No section 'nosuch' (prefixed by 'filter') found in"
-            " config {path}",
+            "test.ini:5 [filter:cors] use: there is no [filter:nosuch]",
             id="filter-with",
+        ),
+        pytest.param(
+            "[pipeline:main]\npipeline = hullo",
+            "test.ini:2 [pipeline:main] pipeline: there is no [app:hullo]; did you mean hello?",
+            id="application",
+        ),
+        pytest.param(
+            "[pipeline:main]\npipeline = cors, hello" + OURS,
+            "test.ini:2 [pipeline:main] pipeline: expected names with whitespace between them,"
+            " without commas",
+            id="comma",
+        ),
+        pytest.param(
+            "[pipeline:main]\npipeline = cors" + OURS,
+            "test.ini:2 [pipeline:main] pipeline: expected an application, and cors is a filter;"
+            " the last name of a pipeline is the application's",
+            id="filter-last",
+        ),
+        pytest.param(
+            "[pipeline:main]\npipeline = hello hello",
+            "test.ini:2 [pipeline:main] pipeline: expected a filter, and hello is an application;"
+            " the last name of a pipeline is the application's",
+            id="application-first",
+        ),
+        pytest.param(
+            "[pipeline:main]\npipeline = cors hello # all" + OURS,
+            "test.ini:2 [pipeline:main] pipeline: expected names alone; give a comment a line of"
+            " its own",
+            id="comment",
+        ),
+        pytest.param(
+            "[pipeline:main]\npipeline = cors hello\n[app:main]\nuse = hello" + OURS,
+            "test.ini: [app:main] and [pipeline:main] have one name; rename [app:main], to"
+            " [app:myapp] for example, and name that last in the pipeline, or drop the pipeline and"
+            " write filter-with = FILTER in [app:main]",
+            id="two-mains",
+        ),
+        pytest.param(
+            "[pipeline:main]\npipeline = cors a\n[app:a]\nuse = hello\n[composite:a]\nuse = x"
+            + OURS,
+            "test.ini:2 [pipeline:main] pipeline: [app:a] and [composite:a] have one name; rename"
+            " one of them",
+            id="two-others",
+        ),
+        pytest.param(
+            "[app:main]\npaste.app_factory = tests.exits:main",
+            "test.ini:2 [app:main] paste.app_factory: the code that this names ends the process"
+            " (SystemExit)",
+            id="exit",
         ),
         pytest.param(
             "[pipeline:main]\npipeline = hello\nfilter-with = cors" + OURS,
@@ -596,9 +665,8 @@ def test_what_cannot_be_loaded_is_one_line(text: str, expected: str) -> None:
     """A broken file is one error of one line, with file, section and line; no value is in it."""
     path = write_ini(text)
     report = check("test.ini")
-    assert report.node is None
-    (finding,) = report.findings
-    assert finding.level == "error"
+    (finding,) = report.of("error")
+    assert report.status() == 2
     known = {"path": path, "folder": path.parent, "line": r"\d+", "name": r"\w+"}
     pattern = re.sub(r"\\{(\w+)\\}", lambda m: str(known[m[1]]), re.escape(expected))
     assert re.fullmatch(pattern, str(finding))

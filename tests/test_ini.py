@@ -10,7 +10,7 @@ import pytest
 
 from tests.ini import lines_of, load_file, read_section, write_ini
 from wsgi_mw_paste import ConfigurationError, Problem
-from wsgi_mw_paste._ini import Source
+from wsgi_mw_paste._ini import IniFile, Source
 from wsgi_mw_paste.factories import cors
 
 if TYPE_CHECKING:
@@ -745,3 +745,46 @@ def test_circles_in_a_file_lose_no_message(text: str) -> None:
     ini = write_ini(f"[filter:cors]\n{USE}\ncors_max_age = x\n{text}\n")
     [line] = lines_of(lambda: cors({"__file__": str(ini)}, cors_max_age="x"))
     assert line.startswith(f"{ini} [filter:cors]")
+
+
+def test_sections_that_use_each_other_in_circles_take_linear_time() -> None:
+    """Each section is looked at once; all ways through thirty of them would have no end."""
+    blanks = "\n".join(f"[filter:{' ' * width}a]\nuse = a" for width in range(30))
+    ini = write_ini(f"{blanks}\n[filter:cors]\n{USE}\ncors_max_age = x\n")
+    assert lines_of(lambda: read_section(ini, "cors")) == [
+        f"{ini} [filter:cors] cors_max_age = 'x': {A_NUMBER}"
+    ]
+
+
+# Lines.
+
+
+def test_a_line_is_found_by_section_key_and_item() -> None:
+    """Of the section's header, of the key, or of the item where it is on a line of its own."""
+    path = Path("lines.ini").absolute()
+    path.write_text(
+        "# cors_allowed = https://comment.example\n[filter:cors]\nget cors_max_age = age\n"
+        "cors_allowed =\n    https://a.example,\n    # no\n    https://b.example\n"
+        "[filter:]other]\ncors_allowed : https://a.example\n",
+        encoding="utf-8",
+    )
+    file = IniFile(str(path))
+    assert [
+        file.line("filter:cors"),
+        file.line("filter:cors", "cors_max_age"),
+        file.line("filter:cors", "cors_allowed"),
+        file.line("filter:cors", "cors_allowed", "https://a.example"),
+        file.line("filter:cors", "cors_allowed", "https://b.example"),
+        file.line("filter:cors", "cors_allowed", "https://c.example"),
+        file.line("filter:]other", "cors_allowed"),
+        file.line("filter:none"),
+        file.line("filter:cors", "none"),
+    ] == [2, 3, 4, 5, 7, 4, 9, None, None]
+
+
+def test_a_line_of_dotenv_is_found_by_its_name() -> None:
+    """Such a file has no sections; ``export`` is the shell's."""
+    path = Path(".env").absolute()
+    path.write_text("A=1\nexport B=2\n", encoding="utf-8")
+    file = IniFile(str(path))
+    assert (file.line("", "A"), file.line("", "B"), file.line("", "C")) == (1, 2, None)

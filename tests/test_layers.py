@@ -8,6 +8,7 @@ else it names does not exist at run time and is free.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import wsgi_mw_paste
+from tests.ini import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,23 +46,42 @@ LIBRARY = {
 }
 
 
-#: Above the library, in this order: the command and the playground, each free to import all that is
-#: below it and its own parts. ``__main__`` starts the command.
+#: Above the library, in this order: the command, what starts it, and the playground, whose modules
+#: are free to import all that is below them.
 ABOVE = {
-    "command": ("command", "paste webob"),
-    "__main__": ("command", ""),
-    "playground": ("command playground", "pyramid webob"),
+    "command.__init__": "",
+    "command.findings": "",
+    "command.loader": "paste webob",
+    "command.pipeline": "paste",
+    "command.exchange": "paste webob",
+    "command.browser": "",
+    "command.near_misses": "",
+    "command.explain": "webob",
+    "command.logging_sections": "",
+    "command.idle": "",
+    "command.check": "webob",
+    "command.output": "",
+    "command.cli": "",
+    "__main__": "",
+    "playground.recorder": "",
+    "playground.page": "pyramid",
+    "playground.__init__": "pyramid webob",
 }
+
+
+def name_of(path: Path) -> str:
+    """Return a module's name below the package."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
 def allowed(path: Path) -> tuple[list[str], list[str]]:
     """Return what a file may import, of ours and of others."""
-    module = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    module = name_of(path)
     if module in LIBRARY:
         ours, others = LIBRARY[module]
         return ours.split(), others.split()
-    ours, others = ABOVE[module]
-    return [*LIBRARY, *ours.split()], others.split()
+    rows = list(ABOVE)
+    return [*LIBRARY, *rows[: rows.index(module)]], ABOVE[module].split()
 
 
 #: The second form is the package's own, whose every name without an underscore is public.
@@ -95,7 +116,7 @@ def test_a_module_imports_from_below_only(path: Path) -> None:
     for name, typing in imports(tree):
         top, _, below = name.partition(".")
         if top == "wsgi_mw_paste":
-            assert below.partition(".")[0] in ours, name
+            assert below in ours, name
         elif not typing:
             assert top in {*others, *sys.stdlib_module_names}, name
 
@@ -109,3 +130,13 @@ def test_the_table_runs_downward() -> None:
         for other in ours.split()
         if rows.index(other) >= rows.index(module)
     ] == []
+
+
+def test_the_map_for_contributors_lists_every_module_once() -> None:
+    """CONTRIBUTING has a line for each, in the order of this table."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([\w/]+)` \|", text, re.MULTILINE)
+    there = {name_of(path).replace(".", "/") for path in FILES} - {"command/__init__"}
+    rows = [name.replace(".", "/") for name in (*LIBRARY, *ABOVE)]
+    assert listed == [name for name in rows if name in there]
+    assert there == set(listed)

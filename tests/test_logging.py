@@ -14,6 +14,7 @@ import os
 import pkgutil
 import subprocess
 import sys
+from io import StringIO
 from logging.config import dictConfig, fileConfig
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
@@ -309,15 +310,67 @@ def test_wrong_arguments_are_an_error_and_nothing_more(
     with pytest.raises(TypeError):
         AttachRequestIdFilter(1, 2)  # type: ignore[call-arg, arg-type]
     gc.collect()
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_process_without_stderr_is_told_nothing(
+    monkeypatch: pytest.MonkeyPatch, *, closed: bool
+) -> None:
+    """Under ``pythonw`` and the like ``sys.stderr`` is ``None``; daemons close it."""
+    stream = StringIO() if closed else None
+    if stream is not None:
+        stream.close()
+    with monkeypatch.context() as context:
+        context.setattr(sys, "stderr", stream)
+        AttachRequestIdFilter()
+        gc.collect()
+
+
+CONFIGURE = """
+import sys
+from logging.config import fileConfig
+try:
+    fileConfig("logging.ini")
+except NameError as error:
+    if len(sys.argv) == 1:
+        raise
+    if sys.argv[1] == "exit":
+        sys.exit(str(error))
+    sys.stderr.write(f"{error}\\n")
+"""
+
+
+@pytest.mark.parametrize("handling", [[], ["exit"], ["go on"]])
+def test_a_failure_elsewhere_is_not_taken_for_a_missing_target(handling: list[str]) -> None:
+    """Before ``fileConfig`` comes to the targets it may fail, and says itself why."""
+    handlers = ini("request_id, file").replace("('app.log'", "(nosuch, 'app.log'")
+    Path("logging.ini").write_text(handlers, "utf-8")
+    run = subprocess.run(
+        [sys.executable, "-c", CONFIGURE, *handling], capture_output=True, text=True, check=False
+    )
+    assert run.stderr.endswith("name 'nosuch' is not defined\n")
+    assert NO_TARGET not in run.stderr
+
+
+def test_a_missing_target_is_said_once_where_a_logger_keeps_the_handler(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """There it does not go away; the first record brings it up."""
+    configure_ini("file, request_id", "with_class", root="file, request_id", target="")
+    assert capsys.readouterr() == ("", "")
+    logging.getLogger().error("one")
+    logging.getLogger().error("two")
     assert capsys.readouterr() == ("", NO_TARGET)
 
 
-def test_a_process_without_stderr_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under ``pythonw`` and the like ``sys.stderr`` is ``None``."""
-    with monkeypatch.context() as context:
-        context.setattr(sys, "stderr", None)
-        AttachRequestIdFilter()
-        gc.collect()
+def test_the_end_of_a_process_is_quiet() -> None:
+    """What a logger keeps goes away when modules are gone already."""
+    Path("logging.ini").write_text(ini("request_id, file", root="request_id", target=""), "utf-8")
+    run = subprocess.run(
+        [sys.executable, "-c", CONFIGURE], capture_output=True, text=True, check=True
+    )
+    assert (run.stdout, run.stderr) == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ TEXT = {"Content-Type": "text/plain; charset=UTF-8"}
 JSON = {"Content-Type": "application/json"}
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 #: The line of development.ini that the environment is hidden by.
-SECTION_LINE = f"cors_allowed = {ALLOWED}"
+SECTION_LINE = "cors_allowed = http://localhost:*"
 
 
 def development_ini(old: str = "", new: str = "") -> Path:
@@ -243,6 +243,13 @@ def test_a_server_that_does_not_start_fails_its_test() -> None:
     path = development_ini(SECTION_LINE, "cors_allowed = nonsense")
     with pytest.raises(AssertionError, match=r"(?s)the server ended:.*1 problem:"):
         serving("pserve", path).__enter__()
+
+
+def test_what_is_written_late_is_waited_for(server: Server) -> None:
+    """The helper for servers looks again until it is there."""
+    looks = iter([False, False, True])
+    server.wait_for(lambda: next(looks))
+    assert list(looks) == []
 
 
 @pytest.mark.parametrize(

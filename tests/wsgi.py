@@ -1,4 +1,4 @@
-"""Calling WSGI applications the way a strict server does, and looking at what comes back."""
+"""Small WSGI applications, and a strict server that calls them and keeps what comes back."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
     Middleware = Callable[[WSGIApplication], WSGIApplication]
 
+#: The headers of the applications here.
+PLAIN = (("Content-Type", "text/plain"),)
+
 
 @dataclass
 class Answer:
-    """What a server would have sent, and what the application did with the server."""
+    """What a server would have sent."""
 
     status: str = ""
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -94,12 +97,26 @@ def between_validators(middleware: Middleware, app: WSGIApplication) -> WSGIAppl
 
 def hello(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answer 200, ``text/plain``, ``hello``."""
-    start_response("200 OK", [("Content-Type", "text/plain")])
+    start_response("200 OK", list(PLAIN))
     return [b"hello"]
 
 
+def answering(
+    body: Iterable[bytes] = (b"hello",),
+    status: str = "200 OK",
+    headers: Iterable[tuple[str, str]] = PLAIN,
+) -> WSGIApplication:
+    """Return an application that answers with this body, as it is."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response(status, list(headers))
+        return body
+
+    return app
+
+
 def assert_headers(answer: Answer, expected: Mapping[str, str | list[str]]) -> None:
-    """Fail unless the answer has exactly these headers; repeated ones are given as a list."""
+    """Fail unless the answer has exactly these headers. A repeated one has a list of values."""
     found: dict[str, list[str]] = {}
     for name, value in answer.headers:
         found.setdefault(name.lower(), []).append(value)

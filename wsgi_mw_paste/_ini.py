@@ -140,6 +140,10 @@ class IniFile:
             return None
         return lines.get(item, lines[""])
 
+    def keys(self, section: str) -> list[tuple[str, int]]:
+        """Return the keys of a section, each with the number of its line."""
+        return [(key, lines[""]) for (name, key), lines in self._lines.items() if name == section]
+
     @functools.cached_property
     def _lines(self) -> dict[tuple[str, str], dict[str, int]]:
         """The lines of each section and key: that of the key under "", and of each of its words."""
@@ -214,7 +218,7 @@ class Written:
         self._path = path if isinstance(path, str) else ""
         self._files = files.reachable(self._path)
         if sections is None:
-            self._sections = _sections_of(filter_name, self._files)
+            self._sections = sections_of(filter_name, self._files)
         else:
             self._sections = [(files[section.file], section.name) for section in sections]
 
@@ -259,7 +263,7 @@ class Written:
         return [(file, name) for file, name in self._sections if key in file.sections.get(name, ())]
 
 
-def _sections_of(filter_name: str, files: Sequence[IniFile]) -> list[tuple[IniFile, str]]:
+def sections_of(filter_name: str, files: Sequence[IniFile]) -> list[tuple[IniFile, str]]:
     """Return every section that configures this filter, or that such a section inherits from."""
     found: dict[tuple[str, str], None] = {}
     users: dict[tuple[str, str], list[tuple[str, str]]] = {}

@@ -1,23 +1,30 @@
-"""Answers to exceptions that the application lets escape.
+"""Answers to exceptions that escape the application.
 
-Use it innermost of ours: then the answer passes through ``cors`` and ``request_id``, so the page
-that called can read it and the id is on it. Without it, servers answer a bare 500 that a browser
-reports as a CORS error.
+Use it innermost of our filters: its answer then passes through ``cors`` and ``request_id``, so the
+page that sent the request can read it and it carries the request id. Without it, servers send a
+bare 500, which browsers report as a CORS error. Use it outside of whatever must see exceptions
+itself: transaction managers, Sentry, retries.
 
-Leave it out while debugging with a tool that wants the exception itself. It shows no details to the
-client, by design: the traceback is in the log, under the same request id.
+Leave it out while debugging with a tool that needs the exception, or let that tool set
+``paste.throw_errors`` in the environ, as WebTest does. Clients see no details, by design: the
+traceback is in the log, under the same request id.
+
+**The response is held.** The server hears of a response when its first byte is there. Before that,
+an exception is answered by a 500 in its place, which no server has to merge with headers that it
+already has: gunicorn and cheroot would send both. After that, only the server can tell the client
+that the body is not complete, by cutting the connection; so the exception goes on to the server.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import sys
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
 
-from wsgi_mw_paste._wsgi import ERROR_TYPE_KEY, is_file_wrapper
-from wsgi_mw_paste.context import current_request_id
+from wsgi_mw_paste._wsgi import ERROR_TYPE_KEY, is_file_wrapper, log_safely
+from wsgi_mw_paste.context import current_request_id, note_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,17 +38,22 @@ if TYPE_CHECKING:
 
 _TEXT: Final = "text/plain"
 _JSON: Final = "application/problem+json"
-#: In the order of our preference, for clients that like several equally.
+#: In the order of our preference, for clients that rank several equally.
 _OFFERS: Final = (
     _TEXT, "text/html", _JSON, "application/json", "application/json;charset=utf-8",
 )  # fmt: skip
 _MAX_ACCEPT: Final = 1024
+#: Keys of the environ that ask middlewares to let exceptions pass.
+_THROW_ERRORS: Final = ("paste.throw_errors", "x-wsgiorg.throw_errors")
 
 
 class ErrorsMiddleware:
     """A WSGI middleware that logs an escaping exception and answers 500 with the request id.
 
-    ``SystemExit``, ``KeyboardInterrupt`` and the like pass.
+    Exceptions go on to the server once a byte of the response has been sent, and where
+    ``paste.throw_errors`` or ``x-wsgiorg.throw_errors`` in the environ asks for it. ``SystemExit``,
+    ``KeyboardInterrupt`` and the like always do, and so does the ``StopIteration`` with which an
+    application tells gunicorn that a WebSocket is closed.
 
     :param app: the WSGI application.
     """
@@ -53,84 +65,140 @@ class ErrorsMiddleware:
         _response("")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Call the application, and answer in its place if it raises."""
-        started = False
-
-        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
-            nonlocal started
-            started = True
-            if exc_info is None:
-                return start_response(status, headers)
-            try:
-                return start_response(status, headers, exc_info)
-            finally:
-                # A server that raises it again would leave a cycle: traceback, frame, exc_info.
-                exc_info = None
-
+        """Call the application; answer in its place if it raises before anything is sent."""
+        # As the server made it: applications change theirs, and our answer depends on it.
+        request = environ.copy()
+        # It has no constructor: calling one would take a tenth of the filter's time.
+        response = _HeldResponse()
+        response.server, response.state = start_response, _NONE
+        body: Any = None
         try:
-            body = self._app(environ, start)
-        except Exception:  # noqa: BLE001 -- what escapes here would be the server's
-            return _Exchange(self._logger, environ, start_response, lambda: started).answer()
-        kind = type(body)
-        if kind is list or kind is tuple:
-            return body
-        return _Exchange(self._logger, environ, start_response, lambda: started).guard(body)
+            body = self._app(environ, response.start)
+            kind = type(body)
+            if kind is list or kind is tuple or is_file_wrapper(body, request):
+                result: Iterable[bytes] = body
+            else:
+                result = _Body.with_first_chunk(body, self._logger)
+            if response.state != _NONE:
+                response.release()
+            elif _asks_for_websocket(request):
+                # The application has used the socket itself.
+                result = body
+            else:
+                raise AssertionError("the application did not call start_response")  # noqa: TRY301
+        except Exception as error:
+            if body is None and isinstance(error, StopIteration) and _asks_for_websocket(request):
+                # This tells gunicorn that the application has used the socket itself.
+                raise
+            environ[ERROR_TYPE_KEY] = type(error).__name__
+            try:
+                _log(self._logger, error)
+            finally:
+                self._close(body)
+            if response.state == _SENT or any(map(request.get, _THROW_ERRORS)):
+                raise
+            return _answer(request, start_response, is_refused=response.state == _REFUSED)
+        except BaseException:
+            self._close(body)
+            raise
+        else:
+            return result
+
+    def _close(self, body: object) -> None:
+        """Close a body that no server will see."""
+        try:
+            close = getattr(body, "close", None)
+            if close is not None:
+                close()
+        except Exception as error:  # noqa: BLE001 -- logged, and another one is on its way
+            _log(self._logger, error)
 
 
-class _Exchange:
-    """What is left of a request when the application has returned or raised; a body, if need be."""
+#: How far a response has come: the application has not called ``start_response``; it has; the
+#: server's has raised an exception; the server has accepted the response.
+_NONE, _HELD, _REFUSED, _SENT = range(4)
 
-    __slots__ = (
-        "_chunks", "_close", "_environ", "_has_started", "_logger", "_next", "_start_response",
-    )  # fmt: skip
+
+class _HeldResponse:
+    """What an application has passed to ``start_response``, kept from the server until released.
+
+    :ivar server: the server's ``start_response``.
+    :ivar state: how far the response has come.
+    """
+
+    __slots__ = ("_headers", "_status", "_write", "server", "state")
+
+    server: StartResponse
+    state: int
+
+    def start(self, status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
+        """Keep a response; this is the ``start_response`` of the application (PEP 3333).
+
+        :raises AssertionError: there is one, and no exception is the reason to replace it.
+        """
+        if exc_info is None:
+            if self.state != _NONE:
+                raise AssertionError("start_response was called again without exc_info")
+        elif self.state > _HELD:
+            try:
+                self._write = self.server(status, [*headers], exc_info)
+            finally:
+                exc_info = None  # as wsgi_mw_paste._wsgi says
+            return self._write
+        self._status, self._headers = status, [*headers]
+        self.state = _HELD
+        return self.write
+
+    def write(self, data: bytes) -> object:
+        """Send data; this is the ``write`` of the application."""
+        self.release()
+        return self._write(data)
+
+    def release(self) -> None:
+        """Tell the server of the response, unless it has been told."""
+        if self.state == _HELD:
+            self.state = _REFUSED
+            self._write = self.server(self._status, self._headers)
+            self.state = _SENT
+
+
+class _Body:
+    """A body whose response has been released: what it raises is logged and goes on to the server.
+
+    A class and no generator: the ``finally`` of a generator that was never started does not run
+    when a server closes it.
+    """
+
+    __slots__ = ("_close", "_logger", "_next")
 
     def __init__(
-        self,
-        logger: Logger,
-        environ: WSGIEnvironment,
-        start_response: StartResponse,
-        has_started: Callable[[], bool],
+        self, chunks: Iterator[bytes], close: Callable[[], object] | None, logger: Logger
     ) -> None:
+        self._next = chunks.__next__
+        self._close = close
         self._logger = logger
-        self._environ = environ
-        self._start_response = start_response
-        self._has_started = has_started
-        self._chunks = False
-        self._close: Callable[[], object] | None = None
 
-    def guard(self, body: Iterable[bytes]) -> Iterable[bytes]:
-        """Return *body* if it is the server's file, else what answers in its place if it raises."""
-        try:
-            self._close = getattr(body, "close", None)
-            if is_file_wrapper(body, self._environ):
-                return body
-            self._next = iter(body).__next__
-        except Exception:  # noqa: BLE001 -- as in __call__()
-            try:
-                return self.answer()
-            finally:
-                # There is a body, and no server that will ever see it.
-                with contextlib.suppress(Exception):
-                    self.close()
-        return self
+    @classmethod
+    def with_first_chunk(cls, body: Any, logger: Logger) -> _Body:
+        """Return *body* when its first chunk is there, or its end; empty chunks do not count."""
+        close = getattr(body, "close", None)
+        chunks = iter(body)
+        for chunk in chunks:
+            if chunk:
+                return cls(chain((chunk,), chunks), close, logger)
+        return cls(iter(()), close, logger)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
         try:
-            chunk = self._next()
+            return self._next()
         except StopIteration:
             raise
-        except Exception:  # noqa: BLE001 -- as in __call__()
-            answer = self.answer()
-        else:
-            self._chunks = self._chunks or bool(chunk)
-            return chunk
-        self._next = iter(answer).__next__
-        with contextlib.suppress(Exception):
-            self.close()
-        return self._next()
+        except Exception as error:
+            _log(self._logger, error)
+            raise
 
     def close(self) -> None:
         """Close the application's body, once however often a server calls."""
@@ -138,47 +206,49 @@ class _Exchange:
         if close is not None:
             try:
                 close()
-            except Exception:
-                self._log()
+            except Exception as error:
+                _log(self._logger, error)
                 raise
 
-    def answer(self) -> Iterable[bytes]:
-        """Log the current exception and answer it.
 
-        Whether the response has begun is the server's to say: given ``exc_info``, its
-        ``start_response`` raises the exception again if headers are out (PEP 3333, "Error
-        Handling").
-        """
-        self._environ[ERROR_TYPE_KEY] = self._log()
+def _asks_for_websocket(request: WSGIEnvironment) -> bool:
+    return str(request.get("HTTP_UPGRADE")).lower() == "websocket"
 
-        def start(status: str, headers: Headers, _: object = None, /) -> Write:
-            if not self._has_started():
-                # uWSGI takes any exc_info for an error of its own, and then sends no body.
-                return self._start_response(status, headers)
-            if self._chunks:
-                # A server that has sent none of them (Tornado) puts the answer behind them.
-                headers = [each for each in headers if each[0] != "Content-Length"]
-            # In no variable: a traceback that holds itself stays until the garbage collector runs.
-            return self._start_response(status, headers, sys.exc_info())
 
-        return _response(self._environ.get("HTTP_ACCEPT", ""))(self._environ, start)
+def _log(logger: Logger, error: Exception) -> None:
+    request_id = current_request_id()
+    if request_id is not None:
+        # The record has the id, but the traceback must not show that of another request.
+        note_request_id(error, request_id, only_in_place_of_another=True)
+    log_safely(
+        logger, logging.ERROR, "%s escaped the application", type(error).__name__, exc_info=error
+    )
 
-    def _log(self) -> str:
-        """Log the current exception; return the name of its type."""
-        error = sys.exc_info()[1]
-        error_type = type(error).__name__
-        self._logger.error("%s escaped the application", error_type, exc_info=error)
-        return error_type
+
+def _answer(
+    request: WSGIEnvironment, start_response: StartResponse, *, is_refused: bool
+) -> Iterable[bytes]:
+    """Answer the current exception.
+
+    :param is_refused: the server has refused the application's response.
+    """
+    response = _response(str(request.get("HTTP_ACCEPT") or ""))
+    if is_refused:
+        # In no variable: a traceback that holds itself stays until the garbage collector runs.
+        start_response(response.status, response.headerlist, sys.exc_info())
+    else:
+        start_response(response.status, response.headerlist)
+    return [] if request.get("REQUEST_METHOD") == "HEAD" else [response.body]
 
 
 def _response(accept: str) -> Response:
-    """Return the answer, as text or, to clients that accept it better, as JSON (RFC 9457)."""
+    """Return the answer: text, or JSON (RFC 9457) for clients that rank it higher."""
     from webob import Response  # noqa: PLC0415 -- as in cors: only where there are answers
     from webob.acceptparse import create_accept_header  # noqa: PLC0415
 
     title = "Internal Server Error"
     request_id = current_request_id()
-    # A longer list of types is no browser's and no client's of ours; parsing it would cost.
+    # No browser and no client of ours sends a longer list of types; parsing it would cost.
     accept = accept[:_MAX_ACCEPT].lower()
     wanted = create_accept_header(accept or None).acceptable_offers(_OFFERS)
     if wanted and wanted[0][0].startswith("application/"):

@@ -17,14 +17,17 @@ exist, so nothing here looks one up.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from wsgi_mw_paste.context import current_scope
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from logging import Handler, LogRecord
 
 #: What ``request_id`` says outside of a request. No inbound id can be this.
@@ -47,16 +50,41 @@ class RequestIdFilter(logging.Filter):
 _FILTER = RequestIdFilter()
 
 
+#: The converters whose result is the same for all of a second.
+_BY_THE_SECOND = (time.localtime, time.gmtime)
+
+
 class RequestIdFormatter(logging.Formatter):
     """A formatter whose format may use ``%(request_id)s``; for a ``[formatter_…]`` section.
 
-    It is :class:`logging.Formatter` in every other respect and takes the same arguments.
+    It is :class:`logging.Formatter` in every other respect and takes the same arguments. It keeps
+    the text of a second for the records that follow, since a calendar date is a third of the cost
+    of a line; so a change of the time zone or the locale shows from the next second on.
     """
+
+    #: What decides on the text of a time, but for its milliseconds; and that text. One tuple, which
+    #: other threads see as a whole.
+    _last: tuple[tuple[object, ...], str] = ((), "")
 
     def format(self, record: LogRecord) -> str:
         """Add the id if the record has none, and format."""
         _FILTER.filter(record)
         return super().format(record)
+
+    def formatTime(self, record: LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        """Return the time of a record as text."""
+        converter = self.converter
+        if converter not in _BY_THE_SECOND:
+            return super().formatTime(record, datefmt)
+        time_format = datefmt or self.default_time_format
+        key = (record.created // 1, converter, time_format)
+        last, text = self._last
+        if key != last:
+            text = time.strftime(time_format, converter(record.created))
+            self._last = key, text
+        if datefmt or not self.default_msec_format:
+            return text
+        return self.default_msec_format % (text, record.msecs)
 
 
 class AttachRequestIdFilter(logging.handlers.MemoryHandler):
@@ -72,26 +100,34 @@ class AttachRequestIdFilter(logging.handlers.MemoryHandler):
     """
 
     # Of the class, since __del__ runs even if the constructor was called in a wrong way.
-    _attached = False
+    _is_idle = False
 
     def __init__(self, target: Handler | None = None) -> None:
         super().__init__(capacity=0)
-        if target is not None:
-            self.setTarget(target)
+        self._is_idle = True
+        self.setTarget(target)
 
     def setTarget(self, target: Handler | None) -> None:  # noqa: N802 -- logging's name
         """Put the filter on *target*; the target itself is not kept."""
         if target is not None:
             target.addFilter(RequestIdFilter())
-            self._attached = True
+            self._is_idle = False
 
-    def emit(self, record: LogRecord) -> None:
+    def emit(self, record: LogRecord) -> None:  # noqa: ARG002 -- logging's signature
         """Keep nothing."""
+        self._complain()
 
-    def __del__(self) -> None:
+    def _complain(self) -> None:
         """Say so on stderr if there never was a target: silence would look like success."""
-        if not self._attached and sys.stderr is not None:
-            sys.stderr.write(
-                "wsgi_mw_paste.logging.AttachRequestIdFilter had no target and did nothing;"
-                " add 'target = HANDLER' to its section\n"
-            )
+        if self._is_idle and sys.stderr is not None:
+            with contextlib.suppress(OSError, ValueError):  # a stderr that is closed
+                sys.stderr.write(
+                    "wsgi_mw_paste.logging.AttachRequestIdFilter had no target and did nothing;"
+                    " add 'target = HANDLER' to its section\n"
+                )
+        self._is_idle = False
+
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        """Complain, unless ``fileConfig`` failed before it came to targets, and to the root."""
+        if not is_finalizing() and logging.getLogger().handlers:
+            self._complain()

@@ -56,7 +56,7 @@ ENGINES: Final = {
             "--disable-component-update",
             "--disable-sync",
             # What would call home all the same does not find it.
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE *localhost, EXCLUDE 127.0.0.1",
             "--user-data-dir={profile}",
         ),
         # As if it had been started before.

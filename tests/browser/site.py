@@ -1,15 +1,14 @@
 """The site that the browsers visit: ``site.ini``, loaded by PasteDeploy and served by waitress.
 
-It listens on two ports, on each as ``127.0.0.1`` and as ``localhost``: four origins. In front of
-the loaded application it serves the page that makes the requests, takes in what the page reports,
-and notes what reaches the server.
+It listens on two ports of the loopback interface, under several of its names: six origins. In front
+of the loaded application it serves the page that makes the requests, takes in what the page
+reports, and notes what reaches the server.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import threading
 from collections import defaultdict
 from pathlib import Path
@@ -18,10 +17,10 @@ from wsgiref.util import shift_path_info
 from wsgiref.validate import validator
 
 from paste.deploy import loadapp
-from waitress import create_server
-from waitress.wasyncore import close_all
 from webob import Request, Response
 from webob.dec import wsgify
+
+from tests.serving import served_by_waitress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -53,6 +52,8 @@ class Site:
             "other": f"http://localhost:{page}",
             "api": f"http://127.0.0.1:{api}",
             "third": f"http://localhost:{api}",
+            "preview": f"http://pr-7--shop.app.localhost:{page}",
+            "stranger": f"http://pr-7--evil.app.localhost:{page}",
         }
         self.outcomes: dict[str, list[dict[str, Any]]] = {}
         self.sent: defaultdict[str, list[str]] = defaultdict(list)
@@ -90,20 +91,13 @@ class Site:
 @contextlib.contextmanager
 def serve(rows: Sequence[Row]) -> Iterator[Site]:
     """Serve the site on two free ports of the loopback interface."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    site = Site(rows, [each.getsockname()[1] for each in sockets])
-    # Both servers are in this map, and running one of them runs all that is in it.
-    running: dict[int, Any] = {}
-    servers = [create_server(site, running, sockets=[each]) for each in sockets]
-    thread = threading.Thread(target=servers[0].run)
-    thread.start()
-    try:
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return site(environ, start_response)
+
+    with served_by_waitress(app, ports=2) as ports:
+        site = Site(rows, ports)
         yield site
-    finally:
-        servers[0].trigger.pull_trigger(lambda: close_all(running))
-        thread.join()
-        for each in servers:
-            each.task_dispatcher.shutdown()
 
 
 def by_path(loader: Any, global_conf: dict[str, str], /, *, names: str) -> WSGIApplication:

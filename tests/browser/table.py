@@ -68,6 +68,7 @@ ECHO: Final = "{api}/plain/echo"
 COOKIES: Final = "{api}/cookies/echo"
 ANY: Final = "{api}/any/echo"
 STRICT: Final = "{api}/strict/echo"
+PREVIEWS: Final = "{api}/previews/echo"
 EVERY_TIME: Final = "{api}/uncached/echo"
 LOGIN: Final = fetch("{api}/cookies/login", credentials="include")
 JSON: Final = {"Content-Type": "application/json"}
@@ -158,6 +159,21 @@ ROWS: Final = [
         "listed-method-and-header",
         (fetch(STRICT, "PUT", headers={"x-LISTED": "1"}),),
         Cell("OPTIONS page, PUT page"),
+    ),
+    # A star inside the first label.
+    Row("preview", (fetch(PREVIEWS),), Cell("GET preview"), frame="{preview}"),
+    Row(
+        "preview-put-with-credentials",
+        (fetch(PREVIEWS, "PUT", credentials="include"),),
+        Cell("OPTIONS preview, PUT preview"),
+        frame="{preview}",
+    ),
+    Row("preview-of-a-stranger", (fetch(PREVIEWS),), refused("GET stranger"), frame="{stranger}"),
+    Row(
+        "preview-of-a-stranger-put",
+        (fetch(PREVIEWS, "PUT"),),
+        refused("OPTIONS stranger"),
+        frame="{stranger}",
     ),
     # An opaque origin.
     Row("sandbox", (fetch(ECHO),), refused("GET null"), frame="sandbox"),

@@ -1,6 +1,6 @@
 """Chromium, driven by W3C WebDriver: https://www.w3.org/TR/webdriver2/.
 
-The protocol is JSON over HTTP, so the standard library is all that it takes.
+The protocol is JSON over HTTP, so it needs only the standard library.
 """
 
 from __future__ import annotations
@@ -23,17 +23,15 @@ if TYPE_CHECKING:
 
 #: How long a browser may take for anything, in seconds.
 _PATIENCE: Final = 60
-#: WebDriver, "Keyboard actions": the code points of keys that are no character.
-KEYS: Final = {"Tab": "\ue004", "Enter": "\ue007", "Space": " ", "Shift": "\ue008"} | {
-    "Down": "\ue015"
-}
+#: WebDriver, "Keyboard actions": the code points of keys that are not characters.
+KEYS: Final = {"Tab": "\ue004", "Enter": "\ue007", "Space": " ", "Down": "\ue015"}
 _OPTIONS: Final = {
     "args": [
         "--headless=new",
         "--no-sandbox",  # which needs more rights than containers have
         "--disable-background-networking",
         "--disable-component-update",
-        # What would call home all the same does not find it.
+        # What still wants to call home finds no host.
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
     ]
 }
@@ -58,16 +56,16 @@ class Browser:
             return value
 
     def open(self, url: str) -> None:
-        """Open a page, and forget what the console had so far."""
+        """Open a page, and forget what the console has so far."""
         self.console()
         self._send("POST", f"{self._path}/url", url=url)
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """Return what a function's body in JavaScript returns; ``arguments`` are there."""
+        """Run the body of a JavaScript function, which gets ``arguments``; return its result."""
         return self._send("POST", f"{self._path}/execute/sync", script=script, args=[*arguments])
 
     def wait(self, expression: str) -> Any:
-        """Wait until an expression in JavaScript is true in the end; return its value."""
+        """Wait until a JavaScript expression is true; return its value."""
         deadline = time.monotonic() + _PATIENCE
         while not (value := self.run(f"return {expression}")):
             assert time.monotonic() < deadline, f"{expression}\n{self.console()}"
@@ -75,7 +73,7 @@ class Browser:
         return value
 
     def press(self, *keys: str) -> None:
-        """Press keys and let them go, in turn; one that is not in :data:`KEYS` is a character."""
+        """Press and release keys in turn. A key that is not in :data:`KEYS` is a character."""
         actions = [
             {"type": kind, "value": KEYS.get(key, key)}
             for key in keys
@@ -85,7 +83,7 @@ class Browser:
         self._send("POST", f"{self._path}/actions", actions=[source])
 
     def emulate(self, *, width: int = 1280, dark: bool = False) -> None:
-        """Take a width in pixels, and a colour scheme."""
+        """Set the width of the window, in pixels, and the colour scheme."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._devtools("Emulation.setEmulatedMedia", features=[scheme])
         size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
@@ -96,7 +94,7 @@ class Browser:
         return self._send("POST", path, cmd=command, params=values)
 
     def console(self) -> list[str]:
-        """Return what the console got since it was last asked: errors, violations, failed loads."""
+        """Return the console's new messages: errors, policy violations, failed loads."""
         entries = self._send("POST", f"{self._path}/se/log", type="browser")
         return [entry["message"] for entry in entries]
 
@@ -106,7 +104,7 @@ class Browser:
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
-    """Run a browser during the ``with`` statement; without one, the test is skipped, or fails."""
+    """Run a browser during the ``with`` statement. If none is installed, the test is skipped."""
     path = os.environ["PATH"]
     program("chromium", path)
     command = [program("chromedriver", path), "--port=0"]
@@ -117,7 +115,7 @@ def chromium() -> Iterator[Browser]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # Nothing of the user's.
+            # Nothing from the user's environment.
             env={"PATH": path, "HOME": home, "TMPDIR": home},
         ) as process,
     ):

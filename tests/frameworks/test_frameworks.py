@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import json
 import re
-from http.client import HTTPConnection
+from dataclasses import replace
 from importlib import import_module
-from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
-from wsgiref.simple_server import make_server
 from wsgiref.validate import validator
 
 import pytest
 
 from tests.frameworks import needs
-from tests.wsgi import Answer, assert_headers
+from tests.serving import request, served_by_wsgiref
+from tests.wsgi import assert_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from _typeshed.wsgi import WSGIApplication
 
+    from tests.wsgi import Answer
+
     Record = dict[str, Any]
     Observe = Callable[..., "Seen"]
-
-TIMEOUT = 30  # seconds
 
 ID = {"X-Request-Id": "inbound-1"}
 ALLOWED = {"Origin": "https://app.example.com"}
@@ -81,19 +80,11 @@ def observe(restored_logging: None, capsys: pytest.CaptureFixture[str]) -> Obser
 
 def served(app: WSGIApplication, method: str, path: str, headers: Mapping[str, str]) -> Answer:
     """Serve one request; return the answer without the headers that are the server's."""
-    with make_server("127.0.0.1", 0, validator(app)) as server:
-        server.timeout = TIMEOUT
-        thread = Thread(target=server.handle_request)
-        thread.start()
-        connection = HTTPConnection("127.0.0.1", server.server_port, timeout=TIMEOUT)
-        connection.request(method, path, headers=dict(headers))
-        response = connection.getresponse()
-        body = response.read()
-        connection.close()
-        # After that the application's close() has been called and the last record written.
-        thread.join()
-    kept = [header for header in response.getheaders() if header[0] not in ("Date", "Server")]
-    return Answer(f"{response.status} {response.reason}", kept, [body])
+    # After the statement, the application's close() has been called and the last record written.
+    with served_by_wsgiref(validator(app)) as port:
+        answer = request(port, method, path, headers)
+    kept = [header for header in answer.headers if header[0] not in ("Date", "Server")]
+    return replace(answer, headers=kept)
 
 
 def access_record(records: list[Record]) -> tuple[Any, ...]:

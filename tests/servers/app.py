@@ -17,7 +17,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 from wsgiref.util import FileWrapper
 
 from wsgi_mw_paste import current_request_id
@@ -153,9 +154,71 @@ def breaks(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[
     raise RuntimeError(environ["PATH_INFO"])
 
 
+#: With an id of six characters, the length of two lines.
+_LENGTH = ("Content-Length", "14")
+
+
+def late(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Raise after ``start_response``."""
+    _start(start_response, _LENGTH, ("Set-Cookie", "failed=1"))
+    raise RuntimeError(environ["PATH_INFO"])
+
+
+def first(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+    """Raise in the place of the first chunk."""
+    _start(start_response, _LENGTH, ("Set-Cookie", "failed=1"))
+    yield from raises(environ, start_response)
+
+
+def second(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+    """Raise after an empty chunk."""
+    _start(start_response, _LENGTH, ("Set-Cookie", "failed=1"))
+    yield b""
+    raise RuntimeError(environ["PATH_INFO"])
+
+
+def half(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+    """Raise after the first half of a body whose length is known."""
+    _start(start_response, _LENGTH)
+    yield _line()
+    raise RuntimeError(environ["PATH_INFO"])
+
+
+def generated(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+    _start(start_response, _LENGTH)
+    yield _line()
+    yield _line()
+
+
+def padded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+    """Answer with empty chunks around the others."""
+    _start(start_response)
+    yield from (b"", _line(), b"", _line(), b"")
+
+
+def nothing(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+    """Answer without a chunk."""
+    _start(start_response)
+    yield from ()
+
+
+def headed(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+    """Answer HEAD by a generator, with the length that the body has for GET."""
+    _start(start_response, _LENGTH)
+    yield from ()
+
+
+def unmodified(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+    start_response("304 Not Modified", [("ETag", '"one"')])
+    yield from ()
+
+
 KINDS: dict[str, WSGIApplication] = {
     each.__name__: each
-    for each in (plain, head, streamed, large, lazy, written, file, threads, raises, breaks)
+    for each in (
+        *(plain, head, streamed, large, lazy, written, file, threads, raises, breaks),
+        *(late, first, second, half, generated, padded, nothing, headed, unmodified),
+    )
 }
 
 
@@ -229,6 +292,14 @@ class QueuedFile(logging.handlers.QueueHandler):
         if self._process == os.getpid():
             self._listener.stop()
         super().close()
+
+
+def load() -> WSGIApplication:  # pragma: no cover -- as is granian
+    """Return the application of the INI; what granian calls."""
+    paster = importlib.import_module("pyramid.paster")
+    ini = str(Path(__file__).with_name("matrix.ini"))
+    paster.setup_logging(ini)
+    return cast("WSGIApplication", paster.get_app(ini))
 
 
 def serve_tornado(  # pragma: no cover -- Tornado is a server of make test-all

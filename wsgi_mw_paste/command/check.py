@@ -2,9 +2,9 @@
 
 Use it where and as the server will run: options that the file leaves open are read from the same
 environment and the same ``.env``. It imports what the file names and calls the factories of other
-people's filters, as a server would; it does not call the application's, opens no port, and
-configures no logging. What the application does wrong it does not find, nor what a proxy in front
-of it adds. For a question about one request, ask ``explain``.
+packages' filters, as a server would, once each; it does not call the application's, opens no port,
+and configures no logging. What the application does wrong it does not find, nor what a proxy in
+front of it adds. For a question about one request, ask ``explain``.
 
 :meth:`Report.as_json` describes what ``check --json`` prints.
 """
@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+from importlib.util import find_spec
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from webob import Request
 
-from wsgi_mw_paste.command.exchange import STAND_IN, send
+from wsgi_mw_paste.command.exchange import send
 from wsgi_mw_paste.command.findings import Finding, locate
-from wsgi_mw_paste.command.loader import DeploymentError, blaming
+from wsgi_mw_paste.command.idle import idle_findings
+from wsgi_mw_paste.command.loader import STAND_IN, DeploymentError, blaming
 from wsgi_mw_paste.command.logging_sections import logging_findings
 from wsgi_mw_paste.command.pipeline import read
 from wsgi_mw_paste.origins import ANY, public_suffixes
@@ -33,6 +36,14 @@ if TYPE_CHECKING:
 
     from wsgi_mw_paste.command.pipeline import Node
 
+#: Filters that do their work when an exception passes them: transactions, retries, error reports.
+_NEED_EXCEPTIONS: Final = re.compile(
+    r"repoze\.(tm|retry)|raven|sentry|weberror|zope#httpexceptions|httpexceptions", re.IGNORECASE
+)
+#: Filters for which exceptions do not matter.
+_IGNORE_EXCEPTIONS: Final = re.compile(r"pastedeploy#prefix|paste\.deploy\.config", re.IGNORECASE)
+#: The entries of ``cors_allowed`` that are patterns over names; a star after a colon is any port.
+_STAR_IN_HOST: Final = re.compile(r"\*[.-]|-\*").search
 #: A preflight and an actual request, as any page may send them.
 _PROBES: Final = (
     ("OPTIONS", {"Origin": "https://a.example", "Access-Control-Request-Method": "PUT"}),
@@ -41,7 +52,7 @@ _PROBES: Final = (
 
 
 class Report(NamedTuple):
-    """What is in force, and what is wrong.
+    """What is in effect, and what is wrong.
 
     :ivar file: the INI file, as it was named.
     :ivar node: what a request comes to first; ``None`` if the file cannot be loaded.
@@ -68,8 +79,9 @@ class Report(NamedTuple):
         ``place``; none where an error keeps the filter from loading) and ``inner``: more such
         objects, those of a composite by its keys, the one of a filter by ``""``.
 
-        ``findings`` is a list of objects with ``level`` (``error``, ``warning`` or ``note``),
-        ``place``, ``message`` and ``value`` (the text that is wrong, or ``null``).
+        ``findings`` is a list of objects with ``code`` (a word that stays the same from
+        release to release), ``level`` (``error``, ``warning`` or ``note``), ``place``, ``message``
+        and ``value`` (the text that is wrong, or ``null``).
 
         A ``place`` has ``level`` (``section``, ``set``, ``command line``, ``[DEFAULT]``,
         ``environment``, ``.env`` or ``default``), ``file``, ``section``, ``key`` and ``line``,
@@ -96,47 +108,100 @@ def _node_as_json(node: Node) -> dict[str, Any]:
     }
 
 
-def check(path: str, name: str = "main", variables: Mapping[str, str] | None = None) -> Report:
+def check(
+    path: str,
+    name: str = "main",
+    variables: Mapping[str, str] | None = None,
+    *,
+    missing_ok: bool = False,
+) -> Report:
     """Check an INI file.
 
     :param name: which application of the file.
     :param variables: what the server gets on its command line.
+    :param missing_ok: code that is not installed here is a note and not an error.
     """
+    problems: list[DeploymentError] = []
     try:
-        node = read(path, name, variables)
+        node = read(path, name, variables, problems)
     except DeploymentError as error:
-        return Report(path, None, [Finding("error", error.place, error.message)])
+        return Report(path, None, [_problem_finding(error, missing_ok=missing_ok)])
+    file = os.path.abspath(path)  # noqa: PTH100 -- as in read()
     routes = list(node.routes())
     nodes = list(dict.fromkeys(chain.from_iterable(routes)))
-    sound = [each for each in nodes if not configuration_problems(each)]
+    sound = [node for node in nodes if not configuration_problems(node)]
+    request_id = [node.request_id for node in sound if node.request_id is not None]
     found = chain(
-        *map(configuration_problems, nodes),
-        *map(_foreign_findings, nodes),
+        (_problem_finding(error, missing_ok=missing_ok) for error in problems),
+        *(configuration_problems(node, missing_ok=missing_ok) for node in nodes),
+        _foreign_findings(nodes),
         *map(_order_findings, routes),
+        *map(_exception_findings, routes),
         *map(_cors_findings, sound),
+        *map(_remark_findings, sound),
         *map(_token_findings, sound),
-        *(_header_findings([each for each in route if each in sound]) for route in routes),
-        logging_findings(node.files, os.path.abspath(path)),  # noqa: PTH100 -- as in read()
+        *map(_hidden_findings, sound),
+        *(_route_findings([node for node in route if node in sound]) for route in routes),
+        idle_findings(node, file, is_whole=not problems),
+        logging_findings(
+            node.files,
+            file,
+            variables,
+            ids=bool(request_id),
+            access=any(settings.log_requests for settings in request_id),
+        ),
     )
     return Report(path, node, list(dict.fromkeys(found)))
 
 
-def configuration_problems(node: Node) -> list[Finding]:
-    """Return everything that keeps one of our filters from loading."""
+def _problem_finding(error: DeploymentError, *, missing_ok: bool) -> Finding:
+    level = "note" if missing_ok and error.code == "missing-code" else "error"
+    return Finding(level, error.place, error.message, code=error.code)
+
+
+def configuration_problems(node: Node, *, missing_ok: bool = False) -> list[Finding]:
+    """Return everything that keeps one of our filters from loading.
+
+    :param missing_ok: a module in ``health_checks`` that is not installed here is a note.
+    """
     try:
         node.loaded  # noqa: B018 -- it raises
     except ConfigurationError as error:
         return [
-            Finding("error", locate(node.files, each.source, each.text), each.reason, each.text)
-            for each in error.problems
+            Finding(
+                "note" if missing_ok and is_missing else "error",
+                locate(node.files, problem.source, problem.text),
+                problem.reason,
+                problem.text,
+                "missing-code" if is_missing else "invalid-option",
+            )
+            for problem in error.problems
+            for is_missing in [problem.option == "health_checks" and _is_missing(problem.text)]
         ]
     return []
 
 
-def _foreign_findings(node: Node) -> Iterator[Finding]:
-    """Yield what is wrong with a filter of somebody else's, by trying it out."""
-    if node.role != "filter" or node.kind:
-        return
+def _is_missing(check: str | None) -> bool:
+    """Say whether a health check's module is not installed here."""
+    try:
+        return find_spec((check or "").partition(":")[0]) is None
+    except ModuleNotFoundError:
+        return True
+    except Exception:  # noqa: BLE001 -- whatever the package above it does, or it is no name
+        return False
+
+
+def _foreign_findings(nodes: Iterable[Node]) -> Iterator[Finding]:
+    """Yield what is wrong with the filters of other packages, by trying each of them out once."""
+    tried = set()
+    for node in nodes:
+        key = node.sections or node.name
+        if node.role == "filter" and not node.factory and not node.is_stand_in and key not in tried:
+            tried.add(key)
+            yield from _tried(node)
+
+
+def _tried(node: Node) -> Iterator[Finding]:
     reached = []
 
     def inner(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -147,40 +212,119 @@ def _foreign_findings(node: Node) -> Iterator[Finding]:
         with blaming(node.place):
             app = node.context.create()(inner)
     except DeploymentError as error:
-        yield Finding("error", error.place, error.message)
+        yield Finding("error", error.place, error.message, code="filter-raises")
         return
-    insiders = chain.from_iterable(node.routes())
-    cors = next((each.name for each in insiders if each.kind in ("main", "cors")), None)
-    for method, headers in _PROBES if cors else ():
+    for method, path, headers, ours, what in _probes(node):
         reached.clear()
-        answer = send(app, Request.blank("/", method=method, headers=headers))
+        answer = send(app, Request.blank(path, method=method, headers=headers))
         if not reached:
-            what = answer.raised or answer.response.status
+            status = answer.raised or answer.response.status
             message = (
-                f"{node.name} answers for itself ({what} to a bare {method}), so browsers get no"
-                f" CORS headers from {cors}; name {cors} before {node.name}"
+                f"{node.name} answers for itself ({status} to a bare {method}), so {what} from"
+                f" {ours}; list {ours} before {node.name}"
             )
-            yield Finding("warning", node.mention, message)
+            yield Finding("warning", node.mention, message, code="answers-for-itself")
             return
 
 
+def _probes(node: Node) -> Iterator[tuple[str, str, Mapping[str, str], str, str]]:
+    """Yield requests that filters of ours inside of another should see.
+
+    Each has a method, a path, headers, the name of our filter, and what is lost otherwise.
+    """
+    inside = [inner for route in node.routes() for inner in route]
+    cors = next((inner.name for inner in inside if "cors" in inner.parts), None)
+    if cors is not None:
+        for method, headers in _PROBES:
+            yield method, "/", headers, cors, "browsers get no CORS headers"
+    health = next((inner for inner in inside if "health" in inner.parts), None)
+    if health is not None:
+        for path in _health_paths(health):
+            yield "GET", path, {}, health.name, "probes get no answer"
+
+
 def _order_findings(route: Sequence[Node]) -> Iterator[Finding]:
-    """Yield which of our filters are in the wrong order on the way to an application."""
-    ours = [each for each in route if each.kind in ("main", "request_id", "cors", "errors")]
-    giver = next((each for each in ours if each.kind in ("main", "request_id")), None)
+    """Yield which of our filters are in the wrong order, or there twice, on a way."""
+    ours = [node for node in route if {*node.parts} & {"request_id", "cors", "errors"}]
+    seen: dict[str, Node] = {}
+    for node in ours:
+        for part in node.parts:
+            if part in seen:
+                yield from _twice(part, seen[part], node)
+                return
+            seen[part] = node
+    giver = seen.get("request_id")
     if giver is not None and giver is not ours[0]:
+        outer = ours[0]
         message = (
-            f"{giver.name} is inside of {ours[0].name}, whose own answers get no request id and no"
-            f" record; name {giver.name} before {ours[0].name}"
+            f"{giver.name} comes after {outer.name}, so responses that {outer.name} produces itself"
+            f" get no request id and no access record; list {giver.name} before {outer.name}"
         )
-        yield Finding("warning", giver.mention, message)
+        yield Finding("warning", giver.mention, message, code="order-request-id")
     for outer, inner in pairwise(ours):
-        if outer.kind in ("main", "errors") and inner.kind != "errors":
+        if "errors" in outer.parts:
             message = (
-                f"{outer.name} is outside of {inner.name}, so its answers to exceptions lack what"
-                f" {inner.name} adds; name {inner.name} before {outer.name}"
+                f"{outer.name} comes before {inner.name}, so its answers to exceptions lack what"
+                f" {inner.name} adds; list {inner.name} before {outer.name}"
             )
-            yield Finding("warning", outer.mention, message)
+            yield Finding("warning", outer.mention, message, code="order-errors")
+
+
+def _twice(part: str, outer: Node, inner: Node) -> Iterator[Finding]:
+    """Yield that two filters on one way do the same."""
+    if part == "cors":
+        if (paths := _common_paths(outer, inner)) is None:
+            return
+        message = (
+            f"{outer.name} and {inner.name} are two cors filters that both decide about"
+            f" {', '.join(paths) or 'every path'}, where only {outer.name} has a say; keep one, or"
+            " give them different cors_paths"
+        )
+        yield Finding("warning", inner.mention, message, code="cors-overlap")
+        return
+    if outer.sections == inner.sections and outer.name == inner.name:
+        message = f"requests pass {outer.name} twice; list it once"
+    else:
+        message = f"{inner.name} is a second {part} filter inside of {outer.name}; keep only one"
+    yield Finding("warning", inner.mention, message, code="filter-twice")
+
+
+def _common_paths(outer: Node, inner: Node) -> list[str] | None:
+    """Return the prefixes that two cors filters share: none for every path, ``None`` if none."""
+    try:
+        policies = [node.cors for node in (outer, inner)]
+    except ConfigurationError:
+        return None
+    prefixes = [[*getattr(policy, "cors_paths", ())] for policy in policies]
+    if not prefixes[0] or not prefixes[1]:
+        return prefixes[0] or prefixes[1]
+    lists = [[path.rstrip("/") for path in paths] for paths in prefixes]
+    common = [
+        longer or "/"
+        for one in lists[0]
+        for other in lists[1]
+        for shorter, longer in [sorted((one, other), key=len)]
+        if longer == shorter or longer.startswith(f"{shorter}/")
+    ]
+    return common or None
+
+
+def _exception_findings(route: Sequence[Node]) -> Iterator[Finding]:
+    """Yield which filters of other packages stand outside of ``errors``."""
+    ours = next((node for node in route if "errors" in node.parts), None)
+    if ours is None:
+        return
+    for node in route[: route.index(ours)]:
+        if node.role != "filter" or node.factory or _IGNORE_EXCEPTIONS.search(node.described):
+            continue
+        level = "warning" if _NEED_EXCEPTIONS.search(node.described) else "note"
+        names = [other.name for other in route if other is not node and other.role != "composite"]
+        names.insert(names.index(ours.name) + 1, node.name)
+        message = (
+            f"{node.name} comes before {ours.name}, which answers exceptions, so {node.name} never"
+            f" sees one; if it should, write {' '.join(names)}"
+        )
+        yield Finding(level, node.mention, message, code="outside-errors")
 
 
 def _cors_findings(node: Node) -> Iterator[Finding]:
@@ -190,23 +334,34 @@ def _cors_findings(node: Node) -> Iterator[Finding]:
         return
     if not settings.origins:
         if "cors_allowed" in settings.given:
-            yield Finding("note", node.place_of("cors_allowed"), "CORS is off")
+            yield Finding("note", node.place_of("cors_allowed"), "CORS is off", code="cors-off")
         else:
-            message = "CORS is off: list origins in cors_allowed, or write cors_allowed = to agree"
-            yield Finding("warning", node.place, message)
-    for remark in settings.remarks:
-        if remark.item:  # all but that CORS is off
-            level = "warning" if remark.level >= logging.WARNING else "note"
-            yield Finding(level, node.place_of(remark.option, remark.item), remark.text)
-    if settings.cors_allow_credentials and any("*." in entry for entry in settings.cors_allowed):
+            message = (
+                "CORS is off: list origins in cors_allowed, or write cors_allowed = to silence this"
+                " warning"
+            )
+            yield Finding("warning", node.place, message, code="cors-off")
+    pattern = next(filter(_STAR_IN_HOST, settings.cors_allowed), None)
+    if settings.cors_allow_credentials and pattern:
         try:
             public_suffixes()
         except ImportError:
             message = (
-                "the guard against patterns over public suffixes is partial, the list of them is"
-                " not installed; install wsgi_mw_paste[origins]"
+                "patterns over public suffixes are only partly recognised, because the list of"
+                " public suffixes is not installed; install wsgi_mw_paste[origins]"
             )
-            yield Finding("warning", node.place_of("cors_allowed", "*."), message)
+            place = node.place_of("cors_allowed", pattern)
+            yield Finding("warning", place, message, code="suffix-list-missing")
+
+
+def _remark_findings(node: Node) -> Iterator[Finding]:
+    """Yield what settings have to tell the operator."""
+    for loaded in node.loaded:
+        for remark in loaded.settings.remarks:
+            if remark.item or remark.option != "cors_allowed":  # not that CORS is off
+                level = "warning" if remark.level >= logging.WARNING else "note"
+                place = node.place_of(remark.option, remark.item)
+                yield Finding(level, place, remark.text, code="remark")
 
 
 def _token_findings(node: Node) -> Iterator[Finding]:
@@ -216,24 +371,64 @@ def _token_findings(node: Node) -> Iterator[Finding]:
         return
     if "log_tokens" in settings.given:
         place = node.place_of("log_tokens")
-        yield Finding("note", place, "Bearer tokens are logged verbatim, as this line asks for")
+        message = "Bearer tokens are logged verbatim, as this line asks for"
+        yield Finding("note", place, message, code="tokens-verbatim")
     else:
         message = (
             "Bearer tokens are logged verbatim, by default; write log_tokens = fingerprint or"
-            " false, or true to agree"
+            " false, or true to silence this warning"
         )
-        yield Finding("warning", node.place, message)
+        yield Finding("warning", node.place, message, code="tokens-verbatim")
 
 
-def _header_findings(route: Sequence[Node]) -> Iterator[Finding]:
-    """Yield that scripts cannot read the request id."""
-    giver = next((each.request_id for each in route if each.request_id is not None), None)
-    node = next((each for each in route if each.cors is not None and each.cors.origins), None)
-    if giver is None or node is None or node.cors is None:
+def _hidden_findings(node: Node) -> Iterator[Finding]:
+    """Yield the sections' values that the command line or a ``set`` hides."""
+    for loaded in node.loaded:
+        for hidden in loaded.hidden:
+            place = locate(node.files, hidden.source)
+            by = locate(node.files, hidden.by)
+            message = f"PasteDeploy ignores this value because {by} wins over it"
+            yield Finding("note", place, message, hidden.text, "value-hidden")
+
+
+def _route_findings(route: Sequence[Node]) -> Iterator[Finding]:
+    """Yield what the options of filters on one way mean for each other."""
+    giver = next((node for node in route if node.request_id is not None), None)
+    if giver is None or giver.request_id is None:
         return
-    header = giver.request_id_header
-    exposed = {name.lower() for name in node.cors.cors_expose_headers}
-    if not exposed & {header.lower(), ANY}:
-        place = node.place_of("cors_expose_headers")
-        message = f"scripts cannot read {header}; add it to cors_expose_headers"
-        yield Finding("warning", node.place if place.level == "default" else place, message)
+    node = next((node for node in route if node.cors is not None and node.cors.origins), None)
+    if node is not None and node.cors is not None:
+        header = giver.request_id.request_id_header
+        exposed = {name.lower() for name in node.cors.cors_expose_headers}
+        if not exposed & {header.lower(), ANY}:
+            place = node.place_of("cors_expose_headers")
+            place = node.place if place.level == "default" else place
+            message = f"scripts cannot read {header}; add it to cors_expose_headers"
+            yield Finding("warning", place, message, code="id-not-exposed")
+    health = next((node for node in route if "health" in node.parts), None)
+    if health is not None and route.index(health) > route.index(giver):
+        excluded = giver.request_id.log_exclude_paths
+        paths = [path for path in _health_paths(health) if not _is_excluded(path, excluded)]
+        if giver.request_id.log_requests and paths:
+            message = (
+                f"every probe writes an access record; list {health.name} before {giver.name}, or"
+                f" add {', '.join(paths)} to log_exclude_paths"
+            )
+            yield Finding("warning", health.mention, message, code="health-logged")
+
+
+def _health_paths(node: Node) -> list[str]:
+    """Return the paths that a health filter answers."""
+    try:
+        settings = [loaded.settings for loaded in node.loaded]
+    except ConfigurationError:
+        return []
+    names = ("health_live_path", "health_ready_path")
+    return [path for found in settings for name in names if (path := getattr(found, name, ""))]
+
+
+def _is_excluded(path: str, patterns: Iterable[str]) -> bool:
+    return any(
+        path == pattern or (pattern.endswith("/*") and path.startswith(pattern[:-1]))
+        for pattern in patterns
+    )

@@ -1,8 +1,9 @@
 """The command ``wsgi-mw-paste``, also ``python -m wsgi_mw_paste``.
 
-Use ``check`` before a deployment, in CI with ``--strict``; ``explain`` when a browser refuses;
-``options`` to look one up. They serve nothing and change nothing. What they see is the file, the
-environment and the ``.env`` of the place where they run: run them beside the server, as the server.
+Use ``check`` before a deployment, in CI with ``--strict``; ``explain`` when a browser reports a
+CORS error; ``options`` to look one up. They serve nothing and change nothing. They read the file,
+the environment and the ``.env`` file of the place where they run, so run them where and as the
+server runs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import logging
 import os
 import sys
 from dataclasses import replace
+from importlib import metadata
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -25,21 +27,24 @@ from wsgi_mw_paste.command.loader import DeploymentError
 from wsgi_mw_paste.command.output import Terminal, write_explanation, write_options, write_report
 from wsgi_mw_paste.command.pipeline import read
 from wsgi_mw_paste.factories import FACTORIES
-from wsgi_mw_paste.settings import reference
+from wsgi_mw_paste.settings import printable, reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_ABOUT: Final = "Say what is in force, where it came from, and why a browser was refused."
+_ABOUT: Final = (
+    "Show which options are in effect, where each comes from, what is wrong with them, and why a"
+    " browser keeps a response from a script."
+)
 _CHECK: Final = """\
 example:
   wsgi-mw-paste check production.ini --strict cors_max_age=60
 
 exit status: 0 clean, 1 warnings with --strict, 2 errors
 
---json prints an object with file, pipeline and findings; each finding has level
-(error, warning or note), place (level, file, section, key, line), message and
-value. wsgi_mw_paste.command.check.Report.as_json describes the rest.
+--json prints an object with file, pipeline and findings. Each finding has code,
+level (error, warning or note), place (level, file, section, key, line), message
+and value. wsgi_mw_paste.command.check.Report.as_json describes the rest.
 """
 _EXPLAIN: Final = """\
 example:
@@ -48,8 +53,8 @@ example:
 
 exit status: 0 allowed, 1 refused, 2 errors
 
-Page and application are taken to be of different origins. A header that is only
-named may have any value; a Content-Type is taken to be application/json.
+The page and the application are assumed to have different origins. A header
+without a value may have any; a Content-Type is assumed to be application/json.
 """
 _OPTIONS: Final = """\
 example:
@@ -62,27 +67,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :param arguments: those of the command line; without them, the process's.
     """
-    parser = _parser()
-    # Variables are known by their =, so that they may stand behind options, too.
-    given, rest = parser.parse_known_args(arguments)
-    words = [*getattr(given, "variables", ()), *rest]
-    if wrong := [w for w in words if "=" not in w or w.startswith("-") or "variables" not in given]:
-        parser.error(f"unrecognized arguments: {' '.join(wrong)}; variables are NAME=VALUE")
-    given.variables = dict(word.split("=", 1) for word in words)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller, who wants nothing of it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     try:
-        status: int = given.run(given)
+        status = _run(arguments)
         sys.stdout.flush()
     except DeploymentError as error:
         return _fail(error)
     except BrokenPipeError:
-        # Whoever reads, head for one, has enough; Python would complain once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader, head for one, has enough.
+        _drop_output()
         return 1
+    except OSError as error:
+        _drop_output()
+        return _fail(f"cannot write the output: {error.strerror}")
     return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parser = _parser()
+    try:
+        # Variables are recognised by their =, so they may follow options, too.
+        given, rest = parser.parse_known_args(arguments)
+        words = [*getattr(given, "variables", ()), *rest]
+        takes_none = "variables" not in given
+        if wrong := [w for w in words if "=" not in w or w.startswith("-") or takes_none]:
+            parser.error(_unrecognized(wrong, is_explain="header" in given))
+    except SystemExit as done:  # argparse's, after --help and after mistakes
+        return int(done.code or 0)
+    given.variables = dict(word.split("=", 1) for word in words)
+    status: int = given.run(given)
+    return status
+
+
+def _unrecognized(words: Sequence[str], *, is_explain: bool) -> str:
+    """Return what argparse says of words that it does not know; there may be a token in them."""
+    if not is_explain:
+        return printable(f"unrecognized arguments: {' '.join(words)}; a variable is NAME=VALUE")
+    names = " ".join(word.partition("=")[0] for word in words if word.startswith("-"))
+    return printable(
+        f"unrecognized arguments{names and ': '}{names}; a variable is NAME=VALUE, a header is one"
+        " word: --header 'NAME: VALUE'"
+    )
+
+
+def _drop_output() -> None:
+    """Forget what could not be written; Python would complain about it again at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("wsgi-mw-paste", description=_ABOUT, allow_abbrev=False)
+    version = f"%(prog)s {metadata.version('wsgi_mw_paste')}"
+    parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, about: str, epilog: str) -> argparse.ArgumentParser:
@@ -95,13 +133,18 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
 
-    command = add("check", "list what is in force and what is wrong with an INI file", _CHECK)
+    command = add("check", "list the options in effect and what is wrong with a file", _CHECK)
     _add_file(command)
-    command.add_argument("--strict", action="store_true", help="fail on warnings, too")
+    command.add_argument("--strict", action="store_true", help="exit with status 1 on warnings")
+    command.add_argument(
+        "--missing-ok",
+        action="store_true",
+        help="code that is not installed here is a note, not an error",
+    )
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=_check)
 
-    command = add("explain", "play a browser whose script sends a request", _EXPLAIN)
+    command = add("explain", "simulate a browser request and explain the outcome", _EXPLAIN)
     _add_file(command)
     command.add_argument("--origin", required=True, help="the page's origin, or null")
     command.add_argument("--method", default="GET", help="the method (default: GET)")
@@ -112,13 +155,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME[: VALUE]",
         help="a header that the script sets; may be repeated",
     )
-    command.add_argument("--credentials", action="store_true", help='credentials: "include"')
     command.add_argument(
-        "--upload-listener", action="store_true", help="the script follows its upload's progress"
+        "--credentials", action="store_true", help='fetch with credentials: "include"'
+    )
+    command.add_argument(
+        "--upload-listener", action="store_true", help="the script listens to its upload's progress"
     )
     command.add_argument("--path", default="/", help="the path (default: /)")
     command.add_argument(
-        "--app", action="store_true", help="ask the application itself, not a stand-in"
+        "--route", metavar="KEY", help="which of a composite's pipelines to take, by its key"
+    )
+    command.add_argument(
+        "--app", action="store_true", help="call the application itself, not a stand-in"
     )
     command.set_defaults(run=_explain)
 
@@ -129,16 +177,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_file(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="INI", help="the file")
+    command.add_argument("file", metavar="INI", help="the file: x.ini, x.ini#NAME or config:x.ini")
     command.add_argument(
-        "variables", metavar="NAME=VALUE", nargs="*", help="a variable, as for pserve"
+        "variables", metavar="NAME=VALUE", nargs="*", default=(), help="a variable, as for pserve"
     )
-    command.add_argument("--name", default="main", help="the application (default: main)")
+    command.add_argument("--name", help="the application (default: main)")
+
+
+def _target(given: argparse.Namespace) -> tuple[str, str]:
+    """Return the path of the file and the name of the application."""
+    path, _, name = given.file.removeprefix("config:").partition("#")
+    return path, given.name or name or "main"
 
 
 def _check(given: argparse.Namespace) -> int:
     with _quiet():
-        report = check(given.file, given.name, given.variables)
+        report = check(*_target(given), given.variables, missing_ok=given.missing_ok)
     if given.json:
         sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n")
     elif report.node is None:
@@ -149,7 +203,7 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _explain(given: argparse.Namespace) -> int:
-    # Any host but the page's: what is asked about is another origin.
+    # Any host but the page's: the question is about another origin.
     host = "127.0.0.1" if given.origin == "http://localhost" else "localhost"
     if not given.path.startswith("/"):
         return _fail("expected a path that starts with /")
@@ -159,7 +213,11 @@ def _explain(given: argparse.Namespace) -> int:
     except ValueError as error:
         return _fail(error)
     fetch = replace(fetch, credentials=given.credentials, listener=given.upload_listener)
-    node = read(given.file, given.name, given.variables)
+    node = read(*_target(given), given.variables)
+    if choices := node.choices:
+        if given.route not in choices:
+            return _fail(f"expected --route with one of {', '.join(choices)}")
+        node = node.by(given.route)
     nodes = dict.fromkeys(chain.from_iterable(node.routes()))
     if problems := list(chain.from_iterable(map(configuration_problems, nodes))):
         return _fail(*problems)
@@ -168,7 +226,7 @@ def _explain(given: argparse.Namespace) -> int:
         explanation = explain(app, fetch)
     out = Terminal(sys.stdout)
     for name in forbidden:
-        out.write(f"Browsers let no script set {name}; it is left out.")
+        out.write(f"Browsers do not let scripts set {name}; it is left out.")
     write_explanation(out, explanation)
     return int(explanation.refusal is not None)
 
@@ -185,7 +243,7 @@ def _options(given: argparse.Namespace) -> int:
 def _fail(*reasons: object) -> int:
     """Write a line for each reason; return the exit status of errors."""
     for reason in reasons:
-        Terminal(sys.stderr).write(f"wsgi-mw-paste: {reason}", "red")
+        Terminal(sys.stderr, sys.maxsize).write(f"wsgi-mw-paste: {reason}", "red")
     return 2
 
 
@@ -193,7 +251,7 @@ def _fail(*reasons: object) -> int:
 def _quiet() -> Iterator[None]:
     """Keep what is not ours off stdout, and our records off stderr.
 
-    Python writes the records there that nobody handles.
+    Python writes records without a handler there.
     """
     logger, handler = logging.getLogger("wsgi_mw_paste"), logging.NullHandler()
     logger.addHandler(handler)

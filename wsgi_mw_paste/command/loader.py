@@ -1,57 +1,131 @@
 """PasteDeploy's loader, asked for its contexts, and its errors made one line each.
 
-For the command. What PasteDeploy cannot load is no guess here: its own loader reads the files and
-imports the factories. It calls none of them.
+What PasteDeploy cannot load is no guess here: its own loader reads the sections and imports the
+factories. It calls none of them. Where PasteDeploy stops at the first thing that is wrong, this one
+goes on with a stand-in, so that all that is wrong comes in one run.
 """
 
 from __future__ import annotations
 
 import configparser
 import contextlib
+import difflib
+import functools
 import importlib.metadata
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from paste.deploy.loadwsgi import APP, FILTER_WITH, ConfigLoader, NicerConfigParser
+from paste.deploy.loadwsgi import (
+    APP,
+    FILTER,
+    FILTER_WITH,
+    ConfigLoader,
+    LoaderContext,
+    NicerConfigParser,
+)
+from webob import Response
 
 from wsgi_mw_paste._ini import IniFiles, Section, included_path
 from wsgi_mw_paste.command.findings import Place, place_in
+from wsgi_mw_paste.factories import FACTORIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _MESSAGE_LIMIT: Final = 500
+#: How many names a wrong one is compared with.
+_MAX_NAMES: Final = 500
+#: What stands in for an application.
+STAND_IN: Final = Response("a stand-in for the application\n", content_type="text/plain")
+#: The keys of a section that name other sections.
+_NAMING_KEYS: Final = ("pipeline", "use", "filter-with", "next")
 
 
 class DeploymentError(Exception):
-    """The file cannot be deployed; the message is one line.
+    """Something cannot be deployed; the message is one line.
 
     :ivar place: where the cause is written.
+    :ivar code: which kind of finding it is.
     """
 
-    def __init__(self, place: Place, message: str) -> None:
+    def __init__(self, place: Place, message: str, code: str = "not-deployable") -> None:
         super().__init__(f"{place}: {message}")
         self.place = place
         self.message = message
+        self.code = code
 
 
-def load_context(path: str, name: str, variables: Mapping[str, str] | None) -> Any:
+class _UnknownNameError(LookupError):
+    """A name stands for nothing, or for several things; the message is ours."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class StandIn:
+    """A factory in place of one that cannot be had.
+
+    Its application answers everything, its filter passes everything on.
+    """
+
+    def __init__(self, object_type: Any) -> None:
+        self._is_filter = object_type is FILTER
+
+    def __call__(self, *_: object, **__: object) -> Any:
+        return (lambda app: app) if self._is_filter else STAND_IN
+
+
+def load_context(
+    path: str,
+    name: str,
+    variables: Mapping[str, str] | None,
+    problems: list[DeploymentError] | None = None,
+) -> Any:
     """Return the context of ``loadapp("config:PATH", NAME, global_conf=VARIABLES)``.
 
     Each context has three attributes more than PasteDeploy's own: ``files``, which it was read
     from, ``sections``, which configure it, each inheriting from the next, and ``spec``, what a name
     without a section is.
 
-    :raises DeploymentError: there is none.
+    :param problems: gets what is wrong with parts of the deployment, which are then replaced by
+        a :class:`StandIn`; without it, the first such problem is raised.
+    :raises DeploymentError: the file cannot be read, or has no such application.
     """
-    files = IniFiles(variables, reread=False)
-    with blaming(Place("section", path), files):
-        return _FileLoader(path, files, variables).get_context(APP, name, variables)
+    deployment = Deployment(IniFiles(variables, reread=False), problems)
+    with blaming(Place("section", path), deployment.files):
+        return FileLoader(path, deployment, variables).get_context(APP, name, variables)
+
+
+class Deployment:
+    """What the loaders of one deployment share.
+
+    :param files: each file is read once.
+    :param problems: as for :func:`load_context`.
+    """
+
+    def __init__(self, files: IniFiles, problems: list[DeploymentError] | None) -> None:
+        self.files = files
+        self._problems = problems
+        #: The sections that are being loaded; one that comes up again would have no end.
+        self.open: list[Section] = []
+
+    def report(self, error: DeploymentError) -> None:
+        """Take note of an error, once.
+
+        :raises DeploymentError: the error, if there is no list of problems.
+        """
+        if self._problems is None:
+            raise error
+        if str(error) not in map(str, self._problems):
+            self._problems.append(error)
 
 
 @contextlib.contextmanager
 def blaming(place: Place, files: IniFiles | None = None) -> Iterator[None]:
     """Turn whatever is raised into a :class:`DeploymentError`; here, or nearer to the cause.
+
+    ``SystemExit`` as well: code that is only looked at must not end the command.
 
     :param files: for the line of a cause that is nearer.
     """
@@ -59,42 +133,88 @@ def blaming(place: Place, files: IniFiles | None = None) -> Iterator[None]:
         yield
     except DeploymentError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _explained(error, place, files) from error
 
 
-class _FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
-    """PasteDeploy's loader, with contexts that know their sections, and each file read once."""
+class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
+    """A loader whose contexts know their sections."""
 
     def __init__(
-        self, path: str, files: IniFiles, variables: Mapping[str, str] | None = None
+        self, path: str, deployment: Deployment, variables: Mapping[str, str] | None = None
     ) -> None:
         # As PasteDeploy does it, but for where the text comes from.
-        file = files[path]
+        file = deployment.files[path]
         if file.error is not None:
             raise file.error
-        self.files = files
+        self.deployment = deployment
+        self.files = deployment.files
         self.filename = path
         defaults = {"here": os.path.dirname(path), "__file__": path}  # noqa: PTH120
         self.parser = NicerConfigParser(path, defaults=defaults)
         self.parser.optionxform = str
         self.parser.read_string(file.text, path)
         self.update_defaults(variables or {}, overwrite=False)
+        # The section whose parts are being loaded; none for the application that is asked for.
+        self._within: Section | None = None
+
+    def get_part(self, section: Section, object_type: Any, name: str, global_conf: Any) -> Any:
+        """Return the context of something that a section names; a stand-in if there is none."""
+        self._within = section
+        try:
+            return self.get_context(object_type, name, global_conf)
+        finally:
+            self._within = None
 
     def get_context(
         self, object_type: Any, name: str | None = None, global_conf: Any = None
     ) -> Any:
+        within = self._within
+        try:
+            with blaming(self.mention(name), self.files):
+                return self._context(object_type, name, global_conf)
+        except DeploymentError as error:
+            if within is None:
+                raise
+            return self.stand_in(object_type, error, name, global_conf)
+        finally:
+            self._within = within
+
+    def stand_in(
+        self, object_type: Any, error: DeploymentError, name: str | None, global_conf: Any
+    ) -> Any:
+        """Report an error, and return a context to go on with."""
+        self.deployment.report(error)
+        protocol = f"paste.{'filter' if object_type is FILTER else 'app'}_factory"
+        context = LoaderContext(
+            StandIn(object_type), object_type, protocol, dict(global_conf or {}), {}, self
+        )
+        if name is not None and name.lower().startswith(("egg:", "call:")):
+            # In a section's use =, its own prefix says what it is.
+            context.protocol = None
+        context.spec, context.sections, context.files = name or "", (), self.files
+        return context
+
+    def _context(self, object_type: Any, name: str | None, global_conf: Any) -> Any:
         if name is not None and (path := included_path(name)):
             path = self.files[self.filename].resolve(path)
-            loader = _FileLoader(path, self.files, global_conf)
+            loader = FileLoader(path, self.deployment, global_conf)
             return loader.get_context(object_type, name.partition("#")[2] or "main", global_conf)
         if self.absolute_name(name):
+            _check_entry_point(str(name), object_type)
             context = super().get_context(object_type, name, global_conf)
             context.spec, context.sections, context.files = name, (), self.files
             return context
         section = Section(self.filename, self.find_config_section(object_type, name))
-        with blaming(place_in(self.files, section), self.files):
-            context = super().get_context(object_type, name, global_conf)
+        if section in self.deployment.open:
+            raise RecursionError
+        self._within = section
+        self.deployment.open.append(section)
+        try:
+            with blaming(place_in(self.files, section), self.files):
+                context = super().get_context(object_type, name, global_conf)
+        finally:
+            self.deployment.open.pop()
         # A context of filter-with stands for the section's, and that one for its use =.
         inner = context
         while inner.object_type is FILTER_WITH:
@@ -105,32 +225,160 @@ class _FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no type
         inner.files = self.files
         return context
 
-    def _context_from_explicit(self, *arguments: Any) -> Any:
-        context = super()._context_from_explicit(*arguments)
+    def _context_from_explicit(
+        self, object_type: Any, local_conf: Any, global_conf: Any, additions: Any, section: str
+    ) -> Any:
+        """Import the factory that a ``paste.…_factory`` key names."""
+        keys = [key for key in local_conf if key.startswith("paste.")]
+        place = place_in(self.files, Section(self.filename, section), keys[0] if keys else "")
+        try:
+            with blaming(place):
+                context = super()._context_from_explicit(
+                    object_type, local_conf, global_conf, additions, section
+                )
+        except DeploymentError as error:
+            context = self.stand_in(object_type, error, None, global_conf)
+            context.protocol = next(iter(keys), context.protocol)
+            context.local_conf = {k: v for k, v in local_conf.items() if k not in keys}
+            del context.sections
         context.files = self.files
         return context
 
+    def mention(self, name: str | None) -> Place:
+        """Return where the section that is being loaded names another."""
+        section = self._within
+        if section is None or name is None:
+            return Place("section", self.filename)
+        key, _ = self._naming(section, name)
+        return place_in(self.files, section, key, name if key else "")
 
-def _explained(error: Exception, place: Place, files: IniFiles | None) -> DeploymentError:
+    def _naming(self, section: Section, name: str) -> tuple[str, str]:
+        """Return the key of a section that names another, and its value."""
+        items = self.files[section.file].sections.get(section.name, {})
+        keys = (key for key in (*_NAMING_KEYS, *items) if name in items.get(key, "").split())
+        key = next(keys, "")
+        return key, items.get(key, "")
+
+    def find_config_section(self, object_type: Any, name: str | None = None) -> str:
+        """Return the section of a name, or say what else there is."""
+        found = [
+            matches
+            for prefixes in object_type.config_prefixes
+            for matches in [
+                next(filter(None, (self._sections_called(prefix, name) for prefix in prefixes)), [])
+            ]
+        ]
+        sections = [section for matches in found for section in matches]
+        if len(sections) == 1:
+            return sections[0]
+        name = name or "main"
+        if not sections:
+            raise _UnknownNameError(self._no_such(object_type, name), "unknown-name")
+        first, second = sections[:2]
+        message = f"[{first}] and [{second}] have one name; rename one of them"
+        if name == "main" and "pipeline:main" in sections:
+            other = next(section for section in sections if section != "pipeline:main")
+            message = (
+                f"[{first}] and [{second}] have one name; rename [{other}], to [app:myapp] for"
+                " example, and name that last in the pipeline, or drop the pipeline and write"
+                f" filter-with = FILTER in [{other}]"
+            )
+        raise _UnknownNameError(message, "ambiguous-name")
+
+    def names(self, object_type: Any) -> list[str]:
+        """Return the names of the sections of a kind."""
+        prefixes = [prefix for prefixes in object_type.config_prefixes for prefix in prefixes]
+        return [name for prefix, name in self._called if prefix in prefixes]
+
+    def _sections_called(self, prefix: str, name: str | None) -> list[str]:
+        unnamed = [prefix] if name is None and prefix in self.parser.sections() else []
+        return [*unnamed, *self._called.get((prefix, name or "main"), ())]
+
+    @functools.cached_property
+    def _called(self) -> Mapping[tuple[str, str], list[str]]:
+        """The sections by prefix and name; a file may have ten thousand."""
+        called: dict[tuple[str, str], list[str]] = {}
+        for section in self.parser.sections():
+            prefix, _, name = section.partition(":")
+            called.setdefault((prefix, name.strip()), []).append(section)
+        return called
+
+    def _no_such(self, object_type: Any, name: str) -> str:
+        """Return what is wrong with a name that no section has."""
+        kind, other = ("a filter", "an application")
+        if object_type is APP:
+            kind, other = other, kind
+        _, value = self._naming(self._within, name) if self._within else ("", name)
+        if any(word.startswith(("#", ";")) for word in value.split()):
+            return "expected names alone; give a comment a line of its own"
+        if name.strip(",") != name or "," in name:
+            return "expected names with whitespace between them, without commas"
+        if name in self.names(APP if object_type is FILTER else FILTER):
+            rule = "the last name of a pipeline is the application's"
+            return f"expected {kind}, and {name} is {other}; {rule}"
+        if self._within is None:
+            names = ", ".join(self.names(APP)[:_MAX_NAMES]) or "none"
+            return f"no application is called {name}; this file has {names}"
+        near = difflib.get_close_matches(name, self.names(object_type)[:_MAX_NAMES], n=1)
+        advice = f"; did you mean {near[0]}?" if near else ""
+        return f"there is no [{object_type.config_prefixes[0][0]}:{name}]{advice}"
+
+
+def _check_entry_point(uri: str, object_type: Any) -> None:
+    """Refuse an entry point that this distribution does not have, and name the nearest."""
+    distribution, _, name = uri[len("egg:") :].partition("#")
+    if (
+        object_type is FILTER
+        and uri.lower().startswith("egg:")
+        and distribution.replace("-", "_").lower() == "wsgi_mw_paste"
+        and (name or "main") not in FACTORIES
+    ):
+        near = difflib.get_close_matches(name, FACTORIES, n=1, cutoff=0.4)
+        advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(FACTORIES)}"
+        message = f"wsgi_mw_paste has no filter {name}; {advice}"
+        raise _UnknownNameError(message, "unknown-entry-point")
+
+
+def _explained(error: BaseException, place: Place, files: IniFiles | None) -> DeploymentError:
     """Return the error in one line."""
     match error:
         case configparser.Error():
             return _ill_formed(error, place, files)
-        case UnicodeDecodeError():
-            message = f"expected text in {error.encoding}"
-        case RecursionError():
-            message = "the sections use each other in a circle"
+        case _UnknownNameError():
+            return DeploymentError(place, str(error), error.code)
         case importlib.metadata.PackageNotFoundError():
-            message = f"no distribution {error.name} is installed"
-        case IndexError() if place.section.startswith("pipeline:"):
-            message = "expected the names of filters, and last the one of an application"
-        case OSError() if error.filename == place.file:
-            message = str(error.strerror)
+            message = f"no distribution {error.name} is installed here"
+            return DeploymentError(place, message, "missing-code")
+        case ImportError():
+            message = f"{type(error).__name__}: {_in_one_line(error)}"
+            return DeploymentError(place, message, "missing-code")
+        case OSError() if error.strerror:
+            message = error.strerror
+            if error.filename and error.filename != place.file:
+                message = f"{error.filename}: {message}"
         case _:
-            text = " ".join(str(error).split())[:_MESSAGE_LIMIT]
-            # What PasteDeploy itself says is a sentence.
-            message = text if type(error) is LookupError else f"{type(error).__name__}: {text}"
+            message = _message_of(error, place)
     return DeploymentError(place, message)
+
+
+def _message_of(error: BaseException, place: Place) -> str:
+    match error:
+        case UnicodeDecodeError():
+            return f"expected text in {error.encoding}"
+        case RecursionError():
+            return "the sections use each other in a circle"
+        case SystemExit():
+            return "the code that this names ends the process (SystemExit)"
+        case IndexError() if place.section.startswith("pipeline:"):
+            return "expected the names of filters, and last the name of an application"
+        case LookupError() if type(error) is LookupError:
+            # What PasteDeploy itself says is a sentence.
+            return _in_one_line(error)
+    return f"{type(error).__name__}: {_in_one_line(error)}"
+
+
+def _in_one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:_MESSAGE_LIMIT]
 
 
 def _ill_formed(error: configparser.Error, place: Place, files: IniFiles | None) -> DeploymentError:
@@ -140,9 +388,11 @@ def _ill_formed(error: configparser.Error, place: Place, files: IniFiles | None)
         case configparser.MissingSectionHeaderError():
             place = Place("section", file, line=error.lineno)
             message = "expected a [section] before the first key"
+            if files is not None and files[file].text.startswith("\ufeff"):
+                message = "expected no byte order mark; save the file as UTF-8 without one"
         case configparser.ParsingError():
             place = Place("section", file, line=error.errors[0][0])
-            message = "expected KEY = VALUE"
+            message = "expected KEY = VALUE, or whitespace before a line that continues a value"
         case configparser.DuplicateSectionError():
             place = Place("section", file, error.section, line=error.lineno)
             message = "this section stands twice; keep only one"
@@ -154,5 +404,10 @@ def _ill_formed(error: configparser.Error, place: Place, files: IniFiles | None)
             place = Place("section", place.file, section, getattr(error, "option", ""))
             if files is not None:
                 place = place_in(files, Section(place.file, section), place.key)
-            message = "expected %(NAME)s for a NAME of this section or of [DEFAULT], %% for a %"
-    return DeploymentError(place, message)
+            message = "expected %(NAME)s, or %% for a %"
+            if name := getattr(error, "reference", ""):
+                message = (
+                    f"nothing defines %({name})s; write {name} = … in [DEFAULT] or give"
+                    f" {name}=… on the command line"
+                )
+    return DeploymentError(place, message, "ini-syntax")

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from paste.deploy.loadwsgi import APP, FILTER_APP, FILTER_WITH, PIPELINE
+from paste.deploy.loadwsgi import APP, FILTER, FILTER_APP, FILTER_WITH, PIPELINE
 
+from wsgi_mw_paste._ini import Section, included_path
 from wsgi_mw_paste.command.findings import Place, locate, place_in
-from wsgi_mw_paste.command.loader import DeploymentError, blaming, load_context
+from wsgi_mw_paste.command.loader import Deployment, DeploymentError, StandIn, load_context
 from wsgi_mw_paste.cors import CORSSettings
 from wsgi_mw_paste.factories import FilterFactory
 from wsgi_mw_paste.request_id import RequestIdSettings
 from wsgi_mw_paste.settings import ConfigurationError, options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from wsgi_mw_paste._ini import IniFiles, Section
+    from wsgi_mw_paste._ini import IniFiles
     from wsgi_mw_paste.settings import Loaded
 
 
@@ -67,6 +69,25 @@ class Node:
     def kind(self) -> str:
         """The name of our entry point, empty if it is none of our filters."""
         return self.factory.name if self.factory else ""
+
+    @property
+    def parts(self) -> Sequence[str]:
+        """The filters of ours that it stands for, outermost first."""
+        return (self.factory.parts or (self.factory.name,)) if self.factory else ()
+
+    @property
+    def described(self) -> str:
+        """Every text that says what it is: URIs and the module of its factory."""
+        uses = (
+            self.files[file].sections.get(name, {}).get("use", "") for file, name in self.sections
+        )
+        module = getattr(self.context.object, "__module__", "")
+        return " ".join([getattr(self.context, "spec", ""), *uses, str(module)])
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether its code cannot be had here."""
+        return isinstance(self.context.object, StandIn)
 
     @property
     def files(self) -> IniFiles:
@@ -129,6 +150,24 @@ class Node:
             for value, place in [(getattr(each.settings, name), self.place_of(name))]
         ]
 
+    @property
+    def choices(self) -> Mapping[str, Node]:
+        """The ways that its factory chooses from by its options, by their keys.
+
+        None for a composite that goes by the request, such as Paste's urlmap.
+        """
+        if self.role == "filter":
+            return self.inner[""].choices
+        if self.role == "application" or _is_dispatcher(self.context):
+            return {}
+        return {key: node for key, node in self.inner.items() if not key.startswith(_BY_REQUEST)}
+
+    def by(self, choice: str) -> Node:
+        """Return this tree with one of its :attr:`choices` in place of the composite."""
+        if self.role == "filter":
+            return replace(self, inner={"": self.inner[""].by(choice)})
+        return self.inner[choice]
+
     def routes(self) -> Iterator[list[Node]]:
         """Yield every way of a request from here to an application."""
         for inner in self.inner.values():
@@ -138,80 +177,175 @@ class Node:
             yield [self]
 
 
-def read(path: str, name: str = "main", variables: Mapping[str, str] | None = None) -> Node:
+def read(
+    path: str,
+    name: str = "main",
+    variables: Mapping[str, str] | None = None,
+    problems: list[DeploymentError] | None = None,
+) -> Node:
     """Load an INI file as ``loadapp("config:PATH", NAME, global_conf=VARIABLES)`` does.
 
+    :param problems: gets what is wrong with parts of the deployment; stand-ins take their places.
+        Without it, the first such problem is raised.
     :return: what a request comes to first.
-    :raises DeploymentError: it cannot be loaded.
+    :raises DeploymentError: the file cannot be read, or has no such application.
     """
     path = os.path.abspath(path)  # noqa: PTH100 -- pathlib's resolves links; messages name the link
-    place = Place("section", path)
-    with blaming(place):
-        return application_node(load_context(path, name, variables), place)
+    context = load_context(path, name, variables, problems)
+    report = Deployment(context.files, problems).report
+    return application_node(context, Place("section", path), report)
 
 
-def application_node(context: Any, mention: Place) -> Node:
-    """Return the node of an application, with all that PasteDeploy wraps around it."""
+def application_node(
+    context: Any,
+    mention: Place,
+    report: Callable[[DeploymentError], object],
+    above: Sequence[Section] = (),
+) -> Node:
+    """Return the node of an application, with all that PasteDeploy wraps around it.
+
+    :param report: gets what is wrong with parts of it, and may raise it.
+    :param above: the sections of composites that lead here.
+    """
     if context.object_type is PIPELINE:
         names = place_in(context.files, context.sections[-1], "pipeline")
-        filters = [node for each in context.filter_contexts for node in _filters(each, names)]
-        return _wrapped(filters, application_node(context.app_context, names))
+        app = application_node(context.app_context, names, report, above)
+        return _wrapped(context.filter_contexts, names, app, report)
     if context.object_type is FILTER_APP:
         own = context.sections
-        sections = (*own, *getattr(context.filter_context, "sections", ()))
-        app = application_node(context.next_context, place_in(context.files, own[-1], "next"))
-        return _wrapped([(context.filter_context, sections, place_in(context.files, own[0]))], app)
+        filter_context = context.filter_context
+        filter_context.sections = (*own, *getattr(filter_context, "sections", ()))
+        following = place_in(context.files, own[-1], "next")
+        app = application_node(context.next_context, following, report, above)
+        return _wrapped([filter_context], place_in(context.files, own[0]), app, report)
     if context.object_type is FILTER_WITH:
         name = place_in(context.files, context.section, "filter-with")
         if context.next_context.object_type is not APP:
-            raise DeploymentError(
-                name,
+            message = (
                 "PasteDeploy cannot put a filter around this, every request would fail; name the"
-                " filter in a pipeline",
+                " filter in a pipeline"
             )
-        app = application_node(context.next_context, mention)
-        return _wrapped(_filters(context.filter_context, name), app)
-    _check_protocol(context, mention)
-    inner = _composed(context) if "composit" in context.protocol else {}
+            report(DeploymentError(name, message))
+        app = application_node(context.next_context, mention, report, above)
+        return _wrapped([context.filter_context], name, app, report)
+    _check_protocol(context, mention, report)
+    inner = _composed(context, report, above) if _is_composite(context) else {}
     role = "composite" if inner else "application"
     return Node(role, context, context.sections, mention, inner)
 
 
-def _filters(context: Any, mention: Place) -> list[tuple[Any, Sequence[Section], Place]]:
-    """Return the filters that one name stands for, outermost first."""
-    if context.object_type is FILTER_WITH:
-        outer = _filters(
-            context.filter_context, place_in(context.files, context.section, "filter-with")
-        )
-        return [*outer, *_filters(context.next_context, mention)]
-    _check_protocol(context, mention)
-    return [(context, context.sections, mention)]
+def _wrapped(
+    contexts: Sequence[Any],
+    mention: Place,
+    inner: Node,
+    report: Callable[[DeploymentError], object],
+) -> Node:
+    """Return the node of the outermost filter.
 
-
-def _check_protocol(context: Any, mention: Place) -> None:
-    if context.protocol is None:
-        message = (
-            f"PasteDeploy needs a section for {context.spec}; write use = {context.spec} in one"
-        )
-        raise DeploymentError(mention, message)
-
-
-def _wrapped(filters: Sequence[tuple[Any, Sequence[Section], Place]], inner: Node) -> Node:
-    for context, sections, mention in reversed(filters):
-        inner = Node("filter", context, sections, mention, {"": inner})
+    :param contexts: the filters, outermost first.
+    :param mention: where they are named.
+    """
+    for context in reversed(contexts):
+        if context.object_type is FILTER_WITH:
+            inner = _wrapped([context.next_context], mention, inner, report)
+            name = place_in(context.files, context.section, "filter-with")
+            inner = _wrapped([context.filter_context], name, inner, report)
+        else:
+            _check_protocol(context, mention, report)
+            inner = Node("filter", context, context.sections, mention, {"": inner})
     return inner
 
 
-def _composed(context: Any) -> dict[str, Node]:
-    """Return the applications that the values of a composite's options name."""
-    found = {}
+def _check_protocol(
+    context: Any, mention: Place, report: Callable[[DeploymentError], object]
+) -> None:
+    if context.protocol is None:
+        if not isinstance(context.object, StandIn):
+            message = (
+                f"PasteDeploy needs a section for {context.spec}; write use = {context.spec} in one"
+            )
+            report(DeploymentError(mention, message))
+        kind = "filter" if context.object_type is FILTER else "app"
+        context.protocol = f"paste.{kind}_factory"
+
+
+#: How a composite's keys begin that stand for requests.
+_BY_REQUEST: Final = ("/", "http:", "domain ")
+#: The modules of the composites whose values are applications, and what they are called.
+_DISPATCHERS: Final = ("paste.urlmap", "rutter.urlmap", "paste.cascade")
+_DISPATCHER_URI: Final = re.compile(
+    r"egg:(paste|rutter)#(urlmap|cascade)$|call:(paste|rutter)\.(urlmap|cascade):", re.IGNORECASE
+)
+
+
+def _is_dispatcher(context: Any) -> bool:
+    """Say whether all values of a composite are applications: Paste's urlmap, for one."""
+    if isinstance(context.object, StandIn):
+        uses = (context.files[s.file].value(s.name, "use") or "" for s in context.sections)
+        return any(
+            _DISPATCHER_URI.fullmatch(use)
+            or use.startswith(tuple(f"call:{m}" for m in _DISPATCHERS))
+            for use in uses
+        )
+    return getattr(context.object, "__module__", None) in _DISPATCHERS
+
+
+def _is_composite(context: Any) -> bool:
+    return "composit" in context.protocol or _is_dispatcher(context)
+
+
+def _composed(
+    context: Any, report: Callable[[DeploymentError], object], above: Sequence[Section]
+) -> dict[str, Node]:
+    """Return what the values of a composite's options name, by their keys."""
+    loader, found = context.loader, {}
+    dispatches = _is_dispatcher(context)
     for key, value in context.local_conf.items():
-        for word in value.split():
-            try:
-                context.loader.find_config_section(APP, word)
-            except LookupError:
+        section = next(
+            s for s in context.sections if key in context.files[s.file].sections.get(s.name, ())
+        )
+        words = value.split()
+        is_one = len(words) == 1 or bool(included_path(value))
+        place = place_in(context.files, section, key)
+        inside = (*above, *context.sections)
+        must_be = is_one and (key.startswith(_BY_REQUEST) or (dispatches and key != "catch"))
+        if must_be or (is_one and _leads_on(loader, value, inside)):
+            name = value.strip()
+            if _section_of(loader, APP, name) in inside:
+                report(DeploymentError(place, "the sections use each other in a circle"))
                 continue
-            inner = context.loader.get_context(APP, word, context.global_conf)
-            name = key if word == value.strip() else word
-            found[name] = application_node(inner, place_in(context.files, context.sections[0], key))
+            part = loader.get_part(section, APP, name, context.global_conf)
+            found[key] = application_node(part, place, report, inside)
+        elif len(words) > 1 and _is_pipeline(loader, words):
+            parts = [
+                loader.get_part(section, FILTER, word, context.global_conf) for word in words[:-1]
+            ]
+            part = loader.get_part(section, APP, words[-1], context.global_conf)
+            app = application_node(part, place, report, inside)
+            found[key] = _wrapped(parts, place, app, report)
     return found
+
+
+def _section_of(loader: Any, object_type: Any, name: str) -> Section | None:
+    """Return the section that a name stands for in this file."""
+    try:
+        return Section(loader.filename, loader.find_config_section(object_type, name))
+    except LookupError:
+        return None
+
+
+def _leads_on(loader: Any, value: str, above: Sequence[Section]) -> bool:
+    """Say whether the value of a factory's own option names an application, by chance or not."""
+    section = _section_of(loader, APP, value.strip())
+    return section is not None and section not in above
+
+
+def _is_pipeline(loader: Any, words: Sequence[str]) -> bool:
+    """Say whether the last word names an application, and one of the others a filter."""
+
+    def names(object_type: Any, word: str) -> bool:
+        return (
+            bool(loader.absolute_name(word)) or _section_of(loader, object_type, word) is not None
+        )
+
+    return names(APP, words[-1]) and any(names(FILTER, word) for word in words[:-1])

@@ -1,9 +1,9 @@
-"""A demonstration: the small Pyramid application that ``development.ini`` serves.
+"""The playground: a small Pyramid application, which ``development.ini`` serves.
 
-Use it to see what the filters do to ordinary answers, streams and exceptions, and to ids handed on;
-its page, at ``/``, lets a browser try them. It is no part of the package's interface and nothing to
-build on, so it starts only where an INI file asks for it. It keeps the last log lines in memory and
-nothing else, shows no secrets, and reads no more than 4 kB of what it is sent.
+Use it to see what the filters do to ordinary responses, streams, exceptions and outgoing requests.
+Its page, at ``/``, lets a browser try them. Do not build on it: it is a demonstration and not part
+of the package's interface, so it starts only from an INI file that asks for it. It keeps the latest
+log lines in memory and nothing else, shows no secrets, and reads at most 4 kB of a request's body.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
     from pyramid.request import Request
 
-#: The longest JSON taken from anybody, in bytes; not enough to nest deeper than Python can.
+#: The longest JSON to accept, in bytes; too short to nest deeper than Python can.
 _MAX_BODY: Final = 1024
-#: How long ``/call`` waits for its own server, in seconds. A server with one thread never answers.
+#: How long ``/call`` waits for its own server, in seconds. With one thread it would never answer.
 _TIMEOUT: Final = 5
 _CHUNKS: Final = 3
-#: How long the stream rests between two chunks, so that one can watch it, in seconds.
+#: The pause between two chunks of the stream, in seconds: long enough to watch it.
 _PAUSE: Final = 0.2
 
 
 def main(global_conf: Mapping[str, str], /, **settings: str) -> WSGIApplication:
     """Return the application; the ``paste.app_factory`` ``egg:wsgi_mw_paste#playground``.
 
-    :param settings: Pyramid's.
-    :raises ValueError: it is not an INI file that asks for it.
+    :param settings: Pyramid's settings.
+    :raises ValueError: the call does not come from an INI file.
     """
     if "__file__" not in global_conf:
         raise ValueError(
-            "the playground is a demonstration and starts from an INI file only:"
-            " [app:playground] use = egg:wsgi_mw_paste#playground"
+            "the playground is a demonstration and starts only from an INI file: write"
+            " use = egg:wsgi_mw_paste#playground in a section [app:playground]"
         )
     attach()
     page = Page(global_conf)
@@ -73,7 +73,7 @@ def _json(request: Request) -> Response:
         received = json.loads(body) if body else None
         return _answer(200, method=request.method, received=received)
     except (RecursionError, ValueError):
-        return _answer(400, error="expected JSON (RFC 8259), not too deeply nested")
+        return _answer(400, error="expected JSON (RFC 8259), less deeply nested")
 
 
 def _stream(_: Request) -> Response:
@@ -88,7 +88,7 @@ def _stream(_: Request) -> Response:
 
 def _raise(_: Request) -> Response:
     _logger().info("about to raise")
-    # From None, or Pyramid's search for an exception view would fill half of the traceback.
+    # From None, or Pyramid's search for an exception view would fill half the traceback.
     raise RuntimeError("raised on purpose") from None
 
 
@@ -96,14 +96,14 @@ def _call(request: Request) -> Response:
     headers = outgoing_headers()
     path = request.route_path("json")
     try:
-        # The address is the server's own word. Host and X-Forwarded-Host are the client's: with
-        # them, a stranger would choose whom this server calls.
+        # The port comes from the server. Host and X-Forwarded-Host come from the client, who could
+        # make this server call any other.
         port = int(request.environ["SERVER_PORT"])
         _logger().info("calling http://127.0.0.1:%d%s", port, path)
         with closing(HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)) as connection:
             connection.request("GET", path, headers=headers)
             response = connection.getresponse()
-            # Room for the longest id there can be, and for the rest.
+            # Enough for the longest request id and everything else.
             received = json.loads(response.read(2 * _MAX_BODY))
     except (HTTPException, OSError, ValueError) as error:
         reason = f"the call failed ({type(error).__name__})"
@@ -116,16 +116,19 @@ def _undecodable(_: Request) -> Response:
     return _answer(400, error="expected a path in UTF-8")
 
 
-#: The endpoints by their paths.
+#: The views, by their paths.
 _ENDPOINTS: Final = {"json": _json, "stream": _stream, "raise": _raise, "call": _call}
 
 
 def _answer(code: int, /, **values: Any) -> Response:
-    """Return JSON with the request's id; what JSON cannot express is a ``ValueError``."""
+    """Return JSON with the request's id.
+
+    :raises ValueError: JSON cannot express the values.
+    """
     text = json.dumps({"request_id": current_request_id(), **values}, allow_nan=False)
     return Response(text + "\n", status=code, content_type="application/json", charset="UTF-8")
 
 
 def _logger() -> logging.Logger:
-    # Not at import: fileConfig would disable it.
+    # Not at import, because fileConfig disables the loggers that exist.
     return logging.getLogger(__name__)

@@ -1,8 +1,8 @@
-"""The page of the playground, and what it asks its server.
+"""The playground's page, and the views that answer its questions.
 
-The server has two names, ``localhost`` and ``127.0.0.1``, and so two origins: opened by one, the
-page sends its requests to the other. What it asks about itself, it asks the origin that it was
-opened at; no page of another origin gets an answer to that, whatever the INI file allows.
+The server has two names, ``localhost`` and ``127.0.0.1``, and therefore two origins. Opened by one
+name, the page sends the requests it tries to the other. Its questions about the server go to its
+own origin, and pages of other origins get no answer to them, whatever the INI file allows.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from wsgi_mw_paste.command.browser import make_fetch
 from wsgi_mw_paste.command.exchange import build
 from wsgi_mw_paste.command.explain import explain
 from wsgi_mw_paste.command.loader import DeploymentError
-from wsgi_mw_paste.command.output import Terminal, write_explanation
+from wsgi_mw_paste.command.output import Terminal, write_steps
 from wsgi_mw_paste.command.pipeline import read
-from wsgi_mw_paste.playground.recorder import playing, recorder
+from wsgi_mw_paste.playground.recorder import recorder, simulating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     View = Callable[[Request], Response]
 
 _OTHER_NAME: Final = {"localhost": "127.0.0.1", "127.0.0.1": "localhost"}
-#: The endpoints that the page sends requests to across origins. Not ``call``: explain would make it
-#: send one that is real.
+#: The endpoints that the page sends cross-origin requests to. Not ``call``, because it would send a
+#: real request when explain asks it.
 TRIED: Final = ("json", "stream", "raise")
 #: The longest question, in bytes.
 _MAX_QUESTION: Final = 4096
@@ -52,7 +52,7 @@ _TYPES: Final = {
     "page.html": "text/html",
     "page.js": "text/javascript",
 }
-#: Nothing from anywhere else, nothing inline; the policy's last item is added for each request.
+#: Nothing from other origins and nothing inline. The other origin is added for each request.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script';"
@@ -63,8 +63,8 @@ _POLICY: Final = (
 class Page:
     """The views of the page.
 
-    :param global_conf: PasteDeploy's; it names the file.
-    :ivar app: the playground itself, for the far end of the filters that explain asks.
+    :param global_conf: PasteDeploy's global configuration, which names the file.
+    :ivar app: the playground, the application behind the filters that explain asks.
     """
 
     app: WSGIApplication
@@ -72,12 +72,12 @@ class Page:
     def __init__(self, global_conf: Mapping[str, str]) -> None:
         self._file = global_conf["__file__"]
         self._node: Node | DeploymentError
-        # Now, while the file is what the server starts from.
+        # Read now, while the file is what the server starts from.
         try:
             self._node = read(self._file, variables=global_conf)
             self._nodes = _as_json(self._node)
         except DeploymentError as error:
-            # An application that is not called main may work all the same.
+            # An application with another name than main may still work.
             self._node = error
 
     def add_to(self, config: Configurator) -> None:
@@ -96,20 +96,20 @@ class Page:
         config.add_view(_answering(view), route_name=name, request_method=method)
 
     def _explain(self, request: Request) -> Response:
-        """Say what a browser would do with a request of the page's, and where to send that."""
+        """Explain what a browser does with the page's request, and say where to send it."""
         here, other = _origins(request)
         question = request.body_file.read(_MAX_QUESTION + 1)
         endpoint, method, headers, credentials = _parse(question)
-        # Browsers keep answers to preflights by URL, and log records tell no query from another:
-        # with a path of its own each try is like the first, and is found again.
+        # Browsers cache the answers to preflights by URL, and log records have no query string. A
+        # path of its own makes each try like the first, and finds its records.
         path = request.route_path(f"{endpoint}_try", number=os.urandom(4).hex())
         fetch, left_out = make_fetch(here, other + path, method, headers)
-        with playing():
+        with simulating():
             explanation = explain(self._filtered, replace(fetch, credentials=credentials))
         return _json(left_out=left_out, **_explanation_as_json(explanation))
 
     def _options(self, _: Request) -> Response:
-        """List what is in force."""
+        """List the settings in effect."""
         self._deployed()
         return _json(file=self._file, nodes=self._nodes)
 
@@ -120,12 +120,12 @@ class Page:
 
     @functools.cached_property
     def _filtered(self) -> WSGIApplication:
-        # Not at start: the server's own filters come first, with what they have to say.
+        # Not at start: the server's own filters are loaded first, and log their warnings.
         return build(self._deployed(), lambda _: self.app)
 
 
 def _answering(view: View) -> View:
-    """Return a view that answers what is wrong with the request in plain words."""
+    """Return a view that answers errors in plain text."""
 
     def answering(request: Request) -> Response:
         try:
@@ -142,15 +142,15 @@ def _answering(view: View) -> View:
 
 
 def _for_the_page(view: View) -> View:
-    """Return a view for scripts of the page's own origin, and for clients that are no browser."""
+    """Return a view for scripts of the page's own origin, and for clients that are not browsers."""
 
     def checked(request: Request) -> Response:
         _origins(request)
-        # Whoever is not on this machine can say localhost, too, and the lines are everybody's.
+        # A client on another machine can send Host: localhost, too.
         if request.environ.get("REMOTE_ADDR") not in ("127.0.0.1", "::1"):
             raise ValueError("expected a request from the server's own machine")
         if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-            raise ValueError("expected a request of the page itself")
+            raise ValueError("expected a request from the page itself")
         return view(request)
 
     return checked
@@ -159,14 +159,15 @@ def _for_the_page(view: View) -> View:
 def _origins(request: Request) -> tuple[str, str]:
     """Return the origin that the request was sent to, and the server's other one.
 
-    :raises ValueError: it was sent to some other name; a stranger's may lead here as well.
+    :raises ValueError: the request was sent to another name. DNS rebinding makes an attacker's name
+        lead here.
     """
     match = re.fullmatch(r"(localhost|127\.0\.0\.1)(:[0-9]{1,5})?", request.host)
     if match is None:
         port = request.environ["SERVER_PORT"]
         raise ValueError(
-            f"expected http://localhost:{port} or http://127.0.0.1:{port}:"
-            " the page is about these two names of one server"
+            f"open http://localhost:{port} or http://127.0.0.1:{port}: the page works by these two"
+            " names only"
         )
     port = match[2] or ""
     here, other = (f"{request.scheme}://{name}{port}" for name in (match[1], _OTHER_NAME[match[1]]))
@@ -174,13 +175,13 @@ def _origins(request: Request) -> tuple[str, str]:
 
 
 def _static(name: str) -> View:
-    """Return a view that answers with a file of the page's."""
+    """Return a view that answers with one of the page's files."""
     body = (_STATIC / name).read_bytes()
     return lambda _: Response(body, content_type=_TYPES[name], charset="UTF-8")
 
 
 def _with_policy(view: View) -> View:
-    """Return a view whose answer may load and ask what the page needs, and nothing else."""
+    """Return a view whose page may load and request only what it needs."""
 
     def limited(request: Request) -> Response:
         _, other = _origins(request)
@@ -192,7 +193,7 @@ def _with_policy(view: View) -> View:
 
 
 def _requests(request: Request) -> Response:
-    """List the log lines after the one with a number."""
+    """List the log lines after the line with a number."""
     after = request.GET.get("after", "0")
     if not re.fullmatch("[0-9]{1,15}", after):
         raise ValueError("expected after=NUMBER")
@@ -200,7 +201,7 @@ def _requests(request: Request) -> Response:
 
 
 def _parse(question: bytes) -> tuple[str, str, list[str], bool]:
-    """Return what is asked about: endpoint, method, headers, credentials."""
+    """Return what the question is about: endpoint, method, headers, credentials."""
     if len(question) > _MAX_QUESTION:
         raise ValueError(f"expected at most {_MAX_QUESTION} bytes of JSON")
     try:
@@ -215,15 +216,15 @@ def _parse(question: bytes) -> tuple[str, str, list[str], bool]:
     except (RecursionError, ValueError):
         pass
     raise ValueError(
-        f"expected JSON with endpoint ({', '.join(TRIED)}), method, headers (NAME: VALUE each) and"
-        " credentials (true or false)"
+        f"expected JSON with endpoint ({', '.join(TRIED)}), method, headers (a list of NAME: VALUE)"
+        " and credentials (true or false)"
     )
 
 
 def _explanation_as_json(explanation: Explanation) -> dict[str, Any]:
-    """Return what the page compares with what its browser does."""
+    """Return the explanation, for the page to compare with what its browser does."""
     text = StringIO()
-    write_explanation(Terminal(text), explanation)
+    write_steps(Terminal(text), explanation)
     refusal = explanation.refusal
     return {
         "url": explanation.fetch.url,
@@ -241,17 +242,17 @@ def _explanation_as_json(explanation: Explanation) -> dict[str, Any]:
 
 
 def _as_json(node: Node) -> list[dict[str, Any]]:
-    """Return what a request passes, with the options in force; the outermost comes first."""
+    """Return what a request passes through, outermost first, with the options in effect."""
     return [
         {
-            "name": each.name,
-            "what": f"our filter {each.kind}" if each.kind else each.role,
-            "place": str(each.place),
+            "name": passed.name,
+            "what": f"our filter {passed.kind}" if passed.kind else passed.role,
+            "place": str(passed.place),
             "options": [
                 {
                     "option": value.option,
                     "text": value.text,
-                    # Its key only if that says more than the option's name.
+                    # With its key only if that differs from the option's name.
                     "place": str(
                         value.place._replace(key="")
                         if value.place.key.lower() == value.option
@@ -259,10 +260,10 @@ def _as_json(node: Node) -> list[dict[str, Any]]:
                     ),
                     "is_default": value.place.level == "default",
                 }
-                for value in each.values()
+                for value in passed.values()
             ],
         }
-        for each in dict.fromkeys(chain.from_iterable(node.routes()))
+        for passed in dict.fromkeys(chain.from_iterable(node.routes()))
     ]
 
 

@@ -1,4 +1,4 @@
-"""The log lines of the last requests, kept in memory for the page that shows them."""
+"""The log lines of the latest requests, kept in memory for the playground's page."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from wsgi_mw_paste.logging import NO_REQUEST_ID, RequestIdFilter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: What is kept: so many lines, each with so many characters at most.
+#: How many lines are kept, and how many characters of each.
 MAX_LINES: Final = 200
 MAX_TEXT: Final = 4000
-#: What the page itself asks for. Its requests are left out, or they would soon be all there is.
+#: The page's own requests. They are left out, or there would soon be nothing else.
 _OWN: Final = ("/page.css", "/page.js", "/icon.svg", "/explain", "/options", "/requests")
-#: What the access record has beside its text. Never its token.
+#: The fields of an access record that the page shows. Never the token.
 _ACCESS: Final = ("method", "path", "status", "duration_ms")
 
-_played: ContextVar[bool] = ContextVar("wsgi_mw_paste.playground", default=False)
+_simulated: ContextVar[bool] = ContextVar("wsgi_mw_paste.playground", default=False)
 
 
 class Recorder(logging.Handler):
-    """A handler that keeps the last lines that belong to a request, of this process."""
+    """A handler that keeps the latest lines of this process that belong to a request."""
 
     def __init__(self) -> None:
         super().__init__()
         self.addFilter(RequestIdFilter())
-        # Higher than those before a restart, for a page that stayed open.
+        # Higher than before a restart, for a page that stayed open.
         self._numbers = itertools.count(time.time_ns() // 1_000_000)
         self._lines: deque[dict[str, Any]] = deque(maxlen=MAX_LINES)
 
@@ -48,7 +48,7 @@ class Recorder(logging.Handler):
             return
         try:
             text = self.format(record)
-        except Exception:  # noqa: BLE001 -- whatever is wrong with somebody's record
+        except Exception:  # noqa: BLE001 -- any record of any library comes here
             self.handleError(record)
             return
         self._lines.append(
@@ -70,26 +70,26 @@ class Recorder(logging.Handler):
 
 @functools.cache
 def recorder() -> Recorder:
-    """Return the recorder: one in a process, however many playgrounds there are."""
+    """Return the recorder. A process has one, however many playgrounds it has."""
     return Recorder()
 
 
 def attach() -> None:
-    """Let the recorder hear all that is logged from now on."""
+    """Let the recorder keep what is logged from now on."""
     logging.getLogger().addHandler(recorder())
     for name in ("access", "cors", "errors", "playground"):
         logging.getLogger(f"wsgi_mw_paste.{name}").addFilter(_is_real)
 
 
 @contextlib.contextmanager
-def playing() -> Iterator[None]:
-    """Keep our loggers silent during the ``with`` statement: no request is real in there."""
-    token = _played.set(True)
+def simulating() -> Iterator[None]:
+    """Silence our loggers during the ``with`` statement: the requests in it are simulated."""
+    token = _simulated.set(True)
     try:
         yield
     finally:
-        _played.reset(token)
+        _simulated.reset(token)
 
 
 def _is_real(_: logging.LogRecord) -> bool:
-    return not _played.get()
+    return not _simulated.get()

@@ -1,13 +1,15 @@
-// The page's script: no library and no build step, what is written here is what runs.
+// The page's script. It has no library and no build step: browsers run it as it is.
 
-// How long what the server saw of a request may take to get here, in milliseconds.
+// How long to wait for the server's log lines about a request, in milliseconds.
 const PATIENCE = 5000;
-// How often the log lines are asked for: while something is going on, and otherwise.
+// How often to ask for log lines, in milliseconds: during a request, and otherwise.
 const OFTEN = 200;
 const SELDOM = 1000;
-// How many requests are shown, and how many lines are kept.
+// How many requests are shown, and how many log lines are kept.
 const MAX_REQUESTS = 12;
 const MAX_LINES = 400;
+// How much of a bad line is shown, in characters.
+const MAX_SHOWN = 60;
 
 const OTHER_NAME = { localhost: "127.0.0.1", "127.0.0.1": "localhost" };
 const here = location.origin;
@@ -28,7 +30,7 @@ const unfolding = (title, text) =>
   make("details", "", make("summary", "", title), make("pre", "", text));
 const code = (text) => make("code", "", text);
 
-// Ask the page's own server; what it refuses is an Error with its reason.
+// Ask the page's own server. If it refuses, throw an Error with its reason.
 async function ask(path, options) {
   let response;
   try {
@@ -45,13 +47,13 @@ function say(id, text, isProblem = false) {
   byId(id).classList.toggle("problem", isProblem);
 }
 
-// ---- Log lines: where "Follow a request" and "Try it" get theirs from
+// ---- Log lines, for "Try it" and "Follow a request"
 
 let lines = [];
 let last = 0;
 let polling = Promise.resolve();
 
-// Get the new lines. One question at a time, so that none comes twice.
+// Get the new lines. One request at a time, so that no line comes twice.
 function poll() {
   polling = polling.catch(() => {}).then(async () => {
     const found = (await ask(`requests?after=${last}`)).lines;
@@ -65,26 +67,48 @@ function poll() {
 
 // ---- Try it
 
-const WAYS = ["with-type", "with-id", "with-token"];
+const BOXES = ["with-type", "with-id", "with-token"];
+const split = (line) => {
+  const [name, ...value] = line.split(":");
+  return [name.trim(), value.join(":").trim()];
+};
 
+// Return what the form says, or null if it has a line that is not a header. That line is named
+// beside its field.
 function wanted() {
-  const headers = WAYS.map(byId).filter((box) => box.checked).map((box) => box.value);
-  const more = byId("more").value.split("\n").filter((line) => line.trim());
+  const lines = byId("more").value.split("\n");
+  const bad = lines.findIndex((line) => line.trim() && !isHeader(line));
+  byId("more").ariaInvalid = String(bad !== -1);
+  say("more-problem", "");
+  if (bad !== -1) {
+    const shown = lines[bad].trim().slice(0, MAX_SHOWN);
+    say("more-problem", `Line ${bad + 1}, “${shown}”, is not a header. Write NAME: VALUE.`, true);
+    byId("more").focus();
+    return null;
+  }
+  const checked = BOXES.map(byId).filter((box) => box.checked).map((box) => box.value);
   return {
     endpoint: byId("endpoint").value,
     method: byId("method").value,
-    headers: [...headers, ...more],
+    headers: [...checked, ...lines.filter((line) => line.trim())],
     credentials: byId("credentials").checked,
   };
 }
 
-// Send the real request; return what its script gets.
+// Fetch's rules for names and values are the browser's business.
+function isHeader(line) {
+  try {
+    new Headers([split(line)]);
+    return line.includes(":");
+  } catch {
+    return false;
+  }
+}
+
+// Send the real request. Return what the script gets.
 async function send(url, { method, headers, credentials }) {
   const set = new Headers();
-  for (const header of headers) {
-    const colon = header.indexOf(":");
-    set.set(header.slice(0, colon).trim(), header.slice(colon + 1).trim());
-  }
+  for (const header of headers) set.set(...split(header));
   try {
     const mode = credentials ? "include" : "same-origin";
     const response = await fetch(url, { method, headers: set, credentials: mode });
@@ -95,39 +119,40 @@ async function send(url, { method, headers, credentials }) {
   }
 }
 
-// Return what the server's access log has of a request: the preflight, and the actual one.
+// Return the access records of a try: of the preflight, and of the actual request.
 function witnessed(url) {
   const { pathname } = new URL(url);
   const seen = lines.map((line) => line.access).filter((access) => access?.path === pathname);
-  // An OPTIONS of a script's own has a preflight before it, like any method but GET, HEAD and POST.
+  // An OPTIONS request that a script sends has a preflight, too: it is the first of the two.
   const preflight = seen.find((access) => access.method === "OPTIONS");
   return { seen, preflight, actual: seen.find((access) => access !== preflight) };
 }
 
-// Return the steps: what the browser did, what explain says, and whether that is the same;
-// null where nobody knows.
+// Return the steps: what the browser did, what explain predicts, and whether the two agree; null if
+// that is unknown.
 function compare(explained, got, { seen, preflight, actual }) {
   const expected = explained.steps.find((step) => step.why.length);
   const sent = explained.steps.find((step) => !step.why.length);
   const known = seen.length > 0;
   const did = (access) => {
-    if (!known) return "Not known: no access record came. Is log_requests on?";
-    return access ? `Sent. Answered with ${access.status}.` : "Not sent.";
+    if (!known) return "Unknown: there is no access record. Is log_requests on?";
+    return access ? `Sent. Status ${access.status}.` : "Not sent.";
   };
   const same = (mine, its) => (known ? mine?.status === its?.status : null);
   const answered = ({ status, failure }) =>
-    `Answered with ${status}. The browser ${failure ? `stops: ${failure}` : "goes on"}.`;
+    `Status ${status}. The browser ${failure ? `stops: ${failure}` : "goes on"}.`;
   const headers = explained.readable.map((name) => name.toLowerCase());
   const hidden = explained.hidden.map((name) => name.toLowerCase());
-  // What CORS itself is made of is for browsers; nobody misses it.
+  // Scripts do not miss the headers of CORS itself.
   const missed = hidden.filter((name) => !name.startsWith("access-control-"));
+  const exceptions = missed.length ? `, but not ${list(missed)}` : "";
   return [
     {
       title: "Preflight",
       browser: did(preflight),
       explain: expected
-        ? `Needed: ${expected.why.join(" and ")}. ${answered(expected)}`
-        : "Not needed.",
+        ? `Sent, because ${expected.why.join(" and ")}. ${answered(expected)}`
+        : "Not sent.",
       agree: same(preflight, expected),
     },
     {
@@ -139,12 +164,12 @@ function compare(explained, got, { seen, preflight, actual }) {
     {
       title: "What the script gets",
       browser: got.allowed
-        ? `The answer, ${got.status}. It may read ${list(got.readable)}.`
-        : `${got.error}, and nothing else.`,
+        ? `The response, status ${got.status}. It may read ${list(got.readable)}.`
+        : `Only an error: ${got.error}.`,
       explain: explained.allowed
-        ? `The answer. It may read ${list(headers)}; not ${list(missed)}.`
-        : "An error, and nothing else.",
-      // What explain does not know of is the server's own: Date, say.
+        ? `The response. It may read ${list(headers)}${exceptions}.`
+        : "Only an error.",
+      // What explain cannot know are the server's own headers, such as Date.
       agree:
         got.allowed === explained.allowed &&
         headers.every((name) => got.readable.includes(name)) &&
@@ -154,13 +179,13 @@ function compare(explained, got, { seen, preflight, actual }) {
   ];
 }
 
-const list = (names) => names.join(", ") || "no header";
+const list = (names) => names.toSorted().join(", ") || "no header";
 const agrees = (steps) => steps.every((step) => step.agree);
 
 async function tryIt(question) {
   const explained = await ask("explain", { method: "POST", body: JSON.stringify(question) });
   const got = await send(explained.url, question);
-  // The records come after the answers, and from threads of their own.
+  // Records may be written after the response has been sent.
   const end = performance.now() + PATIENCE;
   let steps;
   for (;;) {
@@ -174,62 +199,68 @@ async function tryIt(question) {
 
 function showTry(explained, steps) {
   const differs = steps.some((step) => step.agree === false);
-  const verdict = byId("verdict");
-  verdict.textContent = `${differs ? "According to explain: " : ""}${explained.verdict}`;
-  verdict.className = differs ? "" : explained.allowed ? "good" : "bad";
+  const color = explained.allowed ? "good" : "bad";
+  say("verdict", `${differs ? "According to explain: " : ""}${explained.verdict}`);
+  byId("verdict").className = differs ? "status" : `status ${color}`;
+  const dropped = explained.left_out.join(", ");
   byId("sent").replaceChildren(
     code(`${explained.method} ${explained.url}`),
-    " (the end of the path is new each time, so that no old answer is used)",
-    explained.left_out.length
-      ? `. Browsers let no script set ${explained.left_out.join(", ")}: left out.`
-      : ".",
+    ". The path ends differently each time, so that no cached response is used.",
+    dropped ? ` Browsers do not let scripts set ${dropped}, so it was left out.` : "",
   );
   byId("steps").replaceChildren(...steps.map(showStep));
-  byId("words").textContent = explained.text;
+  byId("words").textContent = explained.text.trimEnd();
   byId("result").hidden = false;
-  const outcome = explained.allowed ? "Allowed" : "Refused";
   if (differs) {
     say(
       "try-status",
-      "They disagree: your browser did something else than explain says. What explain cannot know"
-        + " of may be the cause: a proxy, the server itself, an extension or a whim of the browser,"
-        + " or that another application than main is served. If it is none of these, please report"
-        + " it.",
+      "Your browser and explain disagree. Some causes are invisible to explain: a proxy, the server"
+        + " itself, a browser extension, or that the server runs another application of the file"
+        + " than main. If it is none of these, please report it.",
       true,
     );
   } else if (agrees(steps)) {
-    say("try-status", `${outcome}. Your browser and explain agree, step by step.`);
+    say("try-status", "Your browser and explain agree on every step.");
   } else {
-    say("try-status", `${outcome}. As far as is known, your browser and explain agree.`);
+    say("try-status", "Your browser and explain agree on every step that the server logs.");
   }
 }
 
 function showStep({ title, browser, explain, agree, body }) {
   const side = (name, text) => make("div", "", make("dt", "", name), make("dd", "", text));
-  const mark = agree === null ? "? not known" : agree ? "✓ the same" : "✗ not the same";
+  const mark = agree === null ? "? unknown" : agree ? "✓ same" : "✗ different";
   const step = make(
     "li",
     agree === false ? "differs" : "",
-    make("h4", "", title),
+    make("h3", "", title),
     make("dl", "sides", side("Your browser", browser), side("explain", explain)),
     make("p", agree === null ? "mark unknown" : "mark", mark),
   );
   if (body) {
-    step.append(unfolding("The body", body));
+    step.append(unfolding("Body", body));
   }
   return step;
 }
 
+// Remove the result of the last try.
+function forget() {
+  byId("result").hidden = true;
+  byId("verdict").className = "status";
+  say("verdict", "");
+}
+
 byId("try-form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  // Not disabled: a button that is loses the focus of whoever pressed it.
+  // Not disabled, or the button would lose the keyboard focus.
   if (byId("send").ariaDisabled === "true") return;
   byId("send").ariaDisabled = "true";
-  say("try-status", "Trying…");
+  const question = wanted();
+  say("try-status", question ? "Trying…" : "");
   try {
-    await busy(tryIt(wanted()));
+    if (question) await busy(tryIt(question));
+    else forget();
   } catch (error) {
-    byId("result").hidden = true;
+    forget();
     say("try-status", error.message, true);
   }
   byId("send").ariaDisabled = "false";
@@ -242,7 +273,7 @@ let running = 0;
 
 const paused = () => byId("pause").ariaPressed === "true";
 
-// Count what is going on, so that its lines are asked for often.
+// Count the requests that are running: during them, log lines are asked for often.
 async function busy(promise) {
   running += 1;
   try {
@@ -254,12 +285,13 @@ async function busy(promise) {
 
 function show(found) {
   byId("nothing").hidden = true;
+  byId("requests").hidden = false;
   for (const line of found) {
     const group = groups.get(line.request_id) ?? begin(line);
     group.lines.append(showLine(line));
     if (line.access) {
       const { method, path, status, duration_ms: duration } = line.access;
-      const item = `${method} ${path}: ${status ?? "no answer"} in ${duration} ms`;
+      const item = `${method} ${path}: ${status ?? "no response"} in ${duration} ms`;
       group.requests.append(make("li", "", item));
     }
   }
@@ -298,7 +330,7 @@ async function click(endpoint) {
     const id = response.headers.get("X-Request-Id");
     say("follow-status", `GET /${endpoint}: ${response.status}${id ? `, request id ${id}` : ""}`);
   } catch {
-    say("follow-status", `GET /${endpoint}: no answer`, true);
+    say("follow-status", `GET /${endpoint}: no response`, true);
   }
 }
 
@@ -316,7 +348,7 @@ byId("pause").addEventListener("click", () => {
   }
 });
 
-// For ever, but only while somebody looks.
+// Without end, but only while the page is visible.
 async function follow() {
   let answers = true;
   for (;;) {
@@ -334,15 +366,15 @@ async function follow() {
   }
 }
 
-// ---- What is in force
+// ---- Settings in effect
 
-async function showForce() {
+async function showSettings() {
   try {
     const { file, nodes } = await ask("options");
     byId("file").textContent = file;
     byId("nodes").replaceChildren(...nodes.map(showNode));
   } catch (error) {
-    say("force-status", error.message, true);
+    say("settings-status", error.message, true);
   }
 }
 
@@ -357,7 +389,7 @@ function showOption({ option, text, place, is_default: isDefault }) {
     "div",
     isDefault ? "default" : "",
     make("dt", "", code(option)),
-    make("dd", "", text ? code(text) : "empty"),
+    make("dd", "", text ? code(text) : "(empty)"),
     make("dd", "", place),
   );
 }
@@ -368,5 +400,5 @@ byId("here").textContent = here;
 byId("other").textContent = other;
 byId("swap").href = `${other}${location.pathname}`;
 byId("swap").textContent = `open ${other}`;
-showForce();
+showSettings();
 follow();

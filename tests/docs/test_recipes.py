@@ -6,16 +6,14 @@ import contextlib
 import json
 import re
 from contextlib import contextmanager
-from threading import Thread
 from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import make_server
 from wsgiref.validate import validator
 
 import pytest
 
 from tests.frameworks import needs
 from tests.ini import ROOT, write_ini
-from tests.serving import serving
+from tests.serving import served_by_wsgiref, serving
 from tests.wsgi import between_validators, call, hello, make_environ
 from wsgi_mw_paste import RequestIdMiddleware, RequestIdSettings
 
@@ -38,10 +36,10 @@ CLIENTS = {
     "httpx, asynchronous": 0,
     "urllib3": 0,
 }
-#: Blocks that hand work over, and how many calls that work makes.
+#: Blocks that start work elsewhere, and how many calls that work makes.
 WORK = {"threading.Thread": 1, "ThreadPoolExecutor": 2, "asyncio": 2, "gevent": 1}
 #: Blocks with work that has no request around it.
-JOBS = ("Celery", "Work that nobody asked for")
+JOBS = ("Celery", "Work without a request")
 
 #: A playground that calls the port a proxy names in its place, here that of another instance.
 PLAYGROUND = """
@@ -107,14 +105,14 @@ def recipes(table: dict[str, int]) -> list[Any]:
 def run(heading: str) -> dict[str, Any]:
     """Run a block, after the one whose ``get`` the others call; return what they define."""
     names: dict[str, Any] = {}
-    for each in ("urllib.request", heading):
-        exec(compile(BLOCKS[each], f"propagation.md: {each}", "exec"), names)  # noqa: S102
+    for name in ("urllib.request", heading):
+        exec(compile(BLOCKS[name], f"propagation.md: {name}", "exec"), names)  # noqa: S102
     return names
 
 
 @contextmanager
 def service(*headers: tuple[str, str]) -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """Serve during the ``with`` statement; return the URL, and what each request handed on.
+    """Serve during the ``with`` statement; return the URL, and what each request passed on.
 
     :param headers: response headers; a ``Location`` makes every answer a redirect.
     """
@@ -128,14 +126,8 @@ def service(*headers: tuple[str, str]) -> Iterator[tuple[str, list[dict[str, str
         )
         return [b"served"]
 
-    with make_server("127.0.0.1", 0, validator(app)) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/", seen
-        finally:
-            server.shutdown()
-            thread.join()
+    with served_by_wsgiref(validator(app)) as port:
+        yield f"http://127.0.0.1:{port}/", seen
 
 
 def in_request(request_id: str, work: Callable[[], object]) -> None:
@@ -159,7 +151,7 @@ def test_no_block_of_the_page_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(("heading", "calls"), recipes(dict.fromkeys(CLIENTS, 1) | WORK))
-def test_a_call_hands_on_the_id_of_its_own_request(heading: str, calls: int) -> None:
+def test_a_call_passes_on_the_id_of_its_own_request(heading: str, calls: int) -> None:
     """One request after the other is named to the service once; outside of them none is."""
     with service() as (url, seen):
         view = run(heading)["view"]
@@ -175,7 +167,7 @@ def test_a_call_hands_on_the_id_of_its_own_request(heading: str, calls: int) -> 
 
 
 @pytest.mark.parametrize(("heading", "calls"), recipes(CLIENTS))
-def test_a_redirect_does_not_hand_the_id_to_a_stranger(heading: str, calls: int) -> None:
+def test_a_redirect_does_not_pass_the_id_to_a_stranger(heading: str, calls: int) -> None:
     """A stranger that the service redirects to is not called, or without the headers."""
     with service() as (elsewhere, strangers), service(("Location", elsewhere)) as (url, seen):
         view = run(heading)["view"]
@@ -206,9 +198,9 @@ def test_a_celery_job_has_the_id_of_the_request_that_started_it() -> None:
     assert of_job != of_request
 
 
-def test_work_that_nobody_asked_for_has_a_new_id_each_time() -> None:
+def test_work_without_a_request_has_a_new_id_each_time() -> None:
     """Two rounds have two ids, neither of them that of a request around them."""
-    clean_up = run("Work that nobody asked for")["clean_up"]
+    clean_up = run("Work without a request")["clean_up"]
     with service() as (url, seen):
         in_request("first", lambda: clean_up(url))
         clean_up(url)

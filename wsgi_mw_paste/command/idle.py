@@ -1,0 +1,163 @@
+"""What does nothing: sections, options and variables that look as if they did.
+
+For ``check`` alone. At start, a service does not complain about what is not its own.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+from typing import TYPE_CHECKING, Final
+
+from wsgi_mw_paste._environment import DOTENV, FILE_SUFFIX
+from wsgi_mw_paste._ini import IniFile, Section, sections_of
+from wsgi_mw_paste._loading import PEERS_NAMES
+from wsgi_mw_paste.command.findings import Finding, Place, place_in
+from wsgi_mw_paste.factories import FACTORIES
+from wsgi_mw_paste.settings import options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from wsgi_mw_paste._ini import IniFiles
+    from wsgi_mw_paste.command.pipeline import Node
+
+#: How alike two names are that one of them is taken for a misspelling; 1 is the same.
+_NEARLY: Final = 0.9
+#: Keys that name other sections; in a composite, every key may.
+_NAMING_KEYS: Final = ("pipeline", "use", "filter-with", "next")
+#: Options of other packages begin like these at times: Swift has a log_requests of its own.
+_DISTINCTIVE: Final = ("cors_", "request_id_", "log_tokens", "health_")
+
+
+@functools.cache
+def _owners() -> Mapping[str, Sequence[str]]:
+    """Return every option, and the files of secrets, each with the filters that have it."""
+    owners: dict[str, list[str]] = {}
+    for factory in FACTORIES.values():
+        for cls in factory.settings:
+            for option in options(cls).values():
+                owners.setdefault(option.name, []).append(factory.name)
+                if option.secret:
+                    owners.setdefault(option.name + FILE_SUFFIX.lower(), []).append(factory.name)
+    return owners
+
+
+def idle_findings(node: Node, path: str, *, is_whole: bool) -> Iterator[Finding]:
+    """Yield what does nothing in a file and in the environment.
+
+    :param node: what a request comes to first.
+    :param path: the file.
+    :param is_whole: there are no stand-ins, of which it is not known what they are.
+    """
+    file = node.files[path]
+    ours = {section: name for name in FACTORIES for _, section in sections_of(name, [file])}
+    yield from _unused_filters(file, node.files, ours)
+    yield from _misplaced_options(file, node.files, ours)
+    if any(part.factory for route in node.routes() for part in route):
+        yield from _near_defaults(file, node.files)
+        yield from _near_variables()
+    elif is_whole and not ours:
+        yield from _no_filter(file, node)
+
+
+def _unused_filters(file: IniFile, files: IniFiles, ours: dict[str, str]) -> Iterator[Finding]:
+    used = {
+        word.rpartition("#")[2] if "#" in word else word
+        for other in files.reachable(file.path)
+        for section, items in other.sections.items()
+        for key, text in items.items()
+        if key in _NAMING_KEYS or section.startswith("composit")
+        for word in text.split()
+    }
+    for section in ours:
+        name = section.partition(":")[2].strip()
+        if section.startswith("filter:") and name not in used:
+            message = f"no pipeline uses this filter, so it does nothing; {_how_to_use(name, file)}"
+            yield Finding(
+                "warning", place_in(files, Section(file.path, section)), message,
+                code="unused-filter",
+            )  # fmt: skip
+
+
+def _how_to_use(name: str, file: IniFile) -> str:
+    """Return what to write to put a filter in front of an application of this file."""
+    for section, items in file.sections.items():
+        if section.startswith("pipeline:") and "pipeline" in items:
+            return f"write pipeline = {name} {' '.join(items['pipeline'].split())} in [{section}]"
+    apps = [section for section in file.sections if section.startswith(("app:", "application:"))]
+    return f"write filter-with = {name} in [{apps[0] if apps else 'app:NAME'}]"
+
+
+def _misplaced_options(file: IniFile, files: IniFiles, ours: dict[str, str]) -> Iterator[Finding]:
+    kinds = ("app", "composit", "filter", "server")
+    for section, items in file.sections.items():
+        if section in ours or not section.startswith(kinds):
+            continue
+        for key in items:
+            name = key.lower()
+            if name in _owners() and name.startswith(_DISTINCTIVE):
+                owner = next((s for s, kind in ours.items() if kind in _owners()[name]), None)
+                where = f"[{owner}]" if owner else "the section of a filter of wsgi_mw_paste"
+                message = f"has no effect in this section; move it to {where}"
+                place = place_in(files, Section(file.path, section), key)
+                yield Finding("warning", place, message, code="option-misplaced")
+
+
+def _near_defaults(file: IniFile, files: IniFiles) -> Iterator[Finding]:
+    for key in file.sections.get("DEFAULT", {}):
+        if near := _nearly(key.lower()):
+            place = place_in(files, Section(file.path, "DEFAULT"), key)._replace(level="[DEFAULT]")
+            message = f"no option has this name; did you mean {near}?"
+            yield Finding("warning", place, message, code="option-nearly")
+
+
+def _near_variables() -> Iterator[Finding]:
+    names = [(name, Place("environment", key=name)) for name in os.environ]
+    dotenv = os.path.abspath(DOTENV)  # noqa: PTH100 -- as everywhere: links are not resolved
+    if os.path.isfile(dotenv):  # noqa: PTH113 -- raises nothing
+        names += [
+            (key, Place(".env", dotenv, key=key, line=line))
+            for key, line in IniFile(dotenv).keys("")
+        ]
+    for name, place in names:
+        lower = name.lower()
+        if lower in _owners() or not name.isupper():
+            continue
+        if lower in PEERS_NAMES and lower.startswith("cors_"):
+            message = f"no filter reads it; here it is called {PEERS_NAMES[lower].upper()}"
+        elif near := _nearly(lower):
+            message = f"no filter reads it; did you mean {near.upper()}?"
+        else:
+            continue
+        yield Finding("warning", place, message, code="variable-nearly")
+
+
+def _nearly(name: str) -> str | None:
+    """Return the option that a name is nearly, but not quite."""
+    if name in _owners():
+        return None
+    return next(iter(difflib.get_close_matches(name, _owners(), n=1, cutoff=_NEARLY)), None)
+
+
+def _no_filter(file: IniFile, node: Node) -> Iterator[Finding]:
+    """Yield that the package does nothing here, with the lines to add to this very file."""
+    last = next(iter(node.routes()))[-1]
+    section = node.sections[0].name if node.sections else ""
+    pipelines = [s for s in file.sections if s.startswith("pipeline:")]
+    if pipelines and node.role == "filter":
+        names = " ".join(file.sections[pipelines[0]].get("pipeline", "").split())
+        first = f"pipeline = web {names} in [{pipelines[0]}]"
+    else:
+        place = last.sections[0].name if last.sections else section
+        first = f"filter-with = web in [{place}]"
+    message = (
+        f"no filter of wsgi_mw_paste is on the way to the application; write {first} and add\n"
+        "[filter:web]\n"
+        "use = egg:wsgi_mw_paste\n"
+        "cors_allowed = https://app.example.com\n"
+        "cors_expose_headers = X-Request-Id\n"
+        "log_tokens = fingerprint"
+    )
+    yield Finding("note", node.place, message, code="no-filter")
