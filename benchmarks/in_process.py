@@ -16,6 +16,7 @@ from benchmarks.driver import Request, measure, serving
 from benchmarks.page import Goal, table
 from benchmarks.scenarios import (
     ALLOWED,
+    BESIDE_PROBES,
     LIST,
     LONG_LABEL,
     POLICIES,
@@ -149,6 +150,9 @@ def _against_the_floor(found: Mapping[str, Times], rounds: int) -> Iterator[Goal
             names = tuple(name for name in found if name.startswith(what) and body in name)
             ratio, where = _worst(found, *names)
             yield Goal(f"{what}, {body} / floor", bounds[where], ratio, where=where)
+    ratio = found["health, liveness"].ratio("ours", "floor")
+    yield Goal("health, liveness / floor", bounds["health, liveness"], ratio)
+    yield Goal(BESIDE_PROBES, 120, found[BESIDE_PROBES].median("ours"), "ns")
 
 
 def _growth(rounds: int) -> Iterator[tuple[float, str]]:

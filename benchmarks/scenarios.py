@@ -70,6 +70,11 @@ def file(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     return body
 
 
+def nothing(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer nothing at all: what stands behind answers that are measured as a whole."""
+    return ()
+
+
 _WITH_FILES = {"wsgi.file_wrapper": FileWrapper}
 
 
@@ -169,6 +174,14 @@ def _errors(app: WSGIApplication) -> Mapping[str, WSGIApplication]:
     }
 
 
+def _health(app: WSGIApplication) -> Mapping[str, WSGIApplication]:
+    return {
+        "floor": floor.health(app),
+        "control": floor.health(app),
+        "ours": factories.health({})(app),
+    }
+
+
 def _main(origins: Sequence[str]) -> Callable[[WSGIApplication], Mapping[str, WSGIApplication]]:
     options = {"log_requests": "false", "log_tokens": "false", **cors_options(origins)}
     return lambda app: {
@@ -201,6 +214,8 @@ IDS = {
     "generated": Request(),
 }
 TEN = exact_origins(10)
+#: The scenario in which a filter does nothing but find that out.
+BESIDE_PROBES = "health, any other request"
 #: The policies whose size grows, by what stands in the tables.
 POLICIES: dict[str, tuple[Sequence[str], bytes]] = {
     "1 origin": (exact_origins(1), ALLOWED),
@@ -261,6 +276,11 @@ def scenarios() -> list[Scenario]:
     found += [
         Scenario(f"main, {name}", request, LIST, _main(TEN), 0)
         for name, (request, _) in _CORS_REQUESTS.items()
+    ]
+    live = Request(environ={"PATH_INFO": "/livez"})
+    found += [
+        Scenario("health, liveness", live, nothing, _health, 1.5),
+        Scenario(BESIDE_PROBES, Request(), LIST, _health),
     ]
     request, _ = _CORS_REQUESTS["allowed"]
     found.append(Scenario("main, allowed, generator", request, GENERATOR, _main(TEN), 0))

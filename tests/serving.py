@@ -38,6 +38,7 @@ _LISTENING = re.compile(r"(?:Serving on|Listening at:) http://127\.0\.0\.1:(\d+)
 class Server(NamedTuple):
     """A server process. Its output can be read after its end, too."""
 
+    pid: int
     port: int
     stdout_path: Path
     stderr_path: Path
@@ -85,6 +86,14 @@ def request(
         response = connection.getresponse()
         status = f"{response.status} {response.reason}"
         return Answer(status, response.getheaders(), [response.read()])
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that is bound to happen."""
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -164,7 +173,7 @@ def serving(name: str, *arguments: str | Path) -> Iterator[Server]:
             env=os.environ | {"XDG_RUNTIME_DIR": str(directory)},
         )
         try:
-            yield Server(_port(process, stdout, stderr), stdout, stderr)
+            yield Server(process.pid, _port(process, stdout, stderr), stdout, stderr)
         finally:
             process.terminate()
             try:

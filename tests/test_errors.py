@@ -8,8 +8,7 @@ import json
 import logging
 import re
 import sys
-from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from wsgiref.validate import validator
 
 import pytest
@@ -48,6 +47,8 @@ if TYPE_CHECKING:
 ID = "abc-123"
 TEXT = "text/plain; charset=UTF-8"
 JSON = "application/problem+json"
+#: The ids in the notes of exceptions, which Python 3.10 does not have.
+NOTES = {ID} if sys.version_info >= (3, 11) else set()
 
 
 def wrap(app: WSGIApplication) -> WSGIApplication:
@@ -336,26 +337,34 @@ def test_an_exception_that_passes_is_recorded_once(caplog: pytest.LogCaptureFixt
 # An exception that is raised again
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="notes on exceptions came with Python 3.11")
-@pytest.mark.parametrize("in_body", [False, True], ids=["call", "body"])
+@pytest.mark.parametrize(
+    "fail_again",
+    [
+        pytest.param(lambda error: error, id="call"),
+        pytest.param(lambda error: sends(Body([error])), id="first chunk"),
+        pytest.param(lambda error: sends(Body([one, error])), id="second chunk"),
+        pytest.param(lambda error: sends(Body([one], in_close=error)), id="close"),
+    ],
+)
 def test_an_exception_that_is_raised_again_is_logged_under_the_id_of_its_request(
-    *, in_body: bool, caplog: pytest.LogCaptureFixture
+    fail_again: Callable[[Callable[..., NoReturn]], WSGIApplication],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The exception of a ``Future`` is one object for all who ask; its note is the request's."""
-    future: Future[bytes] = Future()
-    future.set_exception(LookupError(SECRET))
+    """The exception of a ``Future`` is one object for all who ask; it has a note of the last."""
+    error = raises(LookupError(SECRET))
+    with pytest.raises(LookupError):
+        call(RequestIdMiddleware(error), make_environ(headers={"X-Request-Id": "before"}))
+    with contextlib.suppress(LookupError):
+        call(with_ids(fail_again(error)), inbound())
+    assert "LookupError: password=hunter2\n" in caplog.text
+    assert set(re.findall("request_id: (.*)", caplog.text)) == NOTES
 
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return Body([one, future.result] if in_body else [future.result])
 
-    for request_id in "first", "second":
-        caplog.clear()
-        environ = make_environ(headers={"X-Request-Id": request_id})
-        with contextlib.suppress(LookupError):
-            call(with_ids(app), environ)
-        found = re.findall("request_id: (.*)", caplog.text)
-        assert found == [request_id]
+def test_an_exception_has_no_note_before_it_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    """The record has the id; the last line of its traceback is the exception."""
+    call(with_ids(fails), inbound())
+    assert "\nLookupError: password=hunter2\n" in caplog.text
+    assert "request_id: " not in caplog.text
 
 
 # Logging that fails

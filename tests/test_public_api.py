@@ -19,6 +19,8 @@ PUBLIC = [
     "CORSSettings",
     "ConfigurationError",
     "ErrorsMiddleware",
+    "HealthMiddleware",
+    "HealthSettings",
     "Problem",
     "RequestIdFilter",
     "RequestIdFormatter",
@@ -98,6 +100,12 @@ FILTER = "from wsgi_mw_paste import CORSMiddleware, CORSSettings, ErrorsMiddlewa
             id="CORS, settings in Python",
         ),
         pytest.param(FILTER + "ErrorsMiddleware(print)", "webob", id="errors"),
+        pytest.param(
+            "from wsgi_mw_paste import HealthMiddleware, HealthSettings\n"
+            "HealthMiddleware(print, HealthSettings())",
+            "webob",
+            id="health",
+        ),
         pytest.param(FILTER + "CORSMiddleware(print)", "environs", id="CORS, the environment"),
     ],
 )
@@ -123,7 +131,9 @@ def test_names_are_listed_before_they_are_fetched() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["context", "cors", "errors", "logging", "request_id", "settings"])
+@pytest.mark.parametrize(
+    "name", ["context", "cors", "errors", "health", "logging", "request_id", "settings"]
+)
 def test_a_module_can_be_reached_through_the_package(name: str) -> None:
     """``import wsgi_mw_paste`` is enough for ``wsgi_mw_paste.cors.CORSMiddleware``."""
     program = f"import wsgi_mw_paste; print(wsgi_mw_paste.{name}.__name__)"
@@ -146,6 +156,8 @@ def test_the_entry_points_are_these() -> None:
         ("paste.filter_factory", "cors", "wsgi_mw_paste.factories:cors"),
         ("paste.filter_factory", "request_id", "wsgi_mw_paste.factories:request_id"),
         ("paste.filter_factory", "errors", "wsgi_mw_paste.factories:errors"),
+        ("paste.filter_factory", "health", "wsgi_mw_paste.factories:health"),
+        ("paste.app_factory", "health", "wsgi_mw_paste.factories:health_app"),
         ("paste.app_factory", "playground", "wsgi_mw_paste.playground:main"),
     } <= {(each.group, each.name, each.value) for each in found}
     assert all(callable(each.load()) for each in found)

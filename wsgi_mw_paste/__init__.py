@@ -9,6 +9,7 @@ the filter that answers with it, environs when the environment is read.
 from wsgi_mw_paste.context import current_request_id, outgoing_headers, request_id_scope
 from wsgi_mw_paste.cors import CORSMiddleware, CORSSettings
 from wsgi_mw_paste.errors import ErrorsMiddleware
+from wsgi_mw_paste.health import HealthMiddleware, HealthSettings
 from wsgi_mw_paste.logging import AttachRequestIdFilter, RequestIdFilter, RequestIdFormatter
 from wsgi_mw_paste.request_id import RequestIdMiddleware, RequestIdSettings
 from wsgi_mw_paste.settings import ConfigurationError, Problem
@@ -19,6 +20,8 @@ __all__ = [
     "CORSSettings",
     "ConfigurationError",
     "ErrorsMiddleware",
+    "HealthMiddleware",
+    "HealthSettings",
     "Problem",
     "RequestIdFilter",
     "RequestIdFormatter",

@@ -73,17 +73,24 @@ def current_request_id() -> str | None:
     return None if scope is None else scope[0]
 
 
-def note_request_id(error: BaseException, request_id: str) -> None:
+def note_request_id(
+    error: BaseException, request_id: str, *, only_in_place_of_another: bool = False
+) -> None:
     """Add a request id to an exception as a note, which tracebacks show (Python 3.11 or newer).
 
     It replaces the note of an earlier request: an exception that is kept and raised again, as that
     of a ``Future`` is, still has it.
+
+    :param only_in_place_of_another: add none to an exception that has no such note.
     """
     if sys.version_info >= (3, 11):
         # Not every exception can be changed: that of a frozen dataclass cannot.
         with suppress(Exception):
             notes = getattr(error, "__notes__", [])
-            notes[:] = [note for note in notes if not str(note).startswith(_NOTE)]
+            others = [note for note in notes if not str(note).startswith(_NOTE)]
+            if only_in_place_of_another and len(others) == len(notes):
+                return
+            notes[:] = others
             error.add_note(_NOTE + request_id)
 
 
@@ -130,8 +137,12 @@ def outgoing_headers() -> dict[str, str]:
     headers = {
         name: value
         for name, value in forwarded
-        # Clients raise on the rest, and a stranger chose it.
-        if value.isascii() and value.isprintable()
+        # Clients raise on the rest, and a stranger chose it. RFC 9110, section 5.5, allows tabs.
+        if value.isascii() and value.replace("\t", " ").isprintable()
     }
+    names = {name.lower(): name for name in headers}
+    if "tracestate" in names and "traceparent" not in names:
+        # It means nothing alone (W3C Trace Context, section 3.3).
+        del headers[names["tracestate"]]
     headers[header] = request_id
     return headers

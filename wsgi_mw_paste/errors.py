@@ -218,7 +218,8 @@ def _asks_for_websocket(request: WSGIEnvironment) -> bool:
 def _log(logger: Logger, error: Exception) -> None:
     request_id = current_request_id()
     if request_id is not None:
-        note_request_id(error, request_id)
+        # The record has the id, but the traceback must not show that of another request.
+        note_request_id(error, request_id, only_in_place_of_another=True)
     log_safely(
         logger, logging.ERROR, "%s escaped the application", type(error).__name__, exc_info=error
     )

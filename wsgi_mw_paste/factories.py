@@ -14,6 +14,7 @@ from wsgi_mw_paste._ini import IniFiles, Written
 from wsgi_mw_paste._loading import load
 from wsgi_mw_paste.cors import CORSMiddleware, CORSSettings
 from wsgi_mw_paste.errors import ErrorsMiddleware
+from wsgi_mw_paste.health import HealthApplication, HealthMiddleware, HealthSettings
 from wsgi_mw_paste.request_id import RequestIdMiddleware, RequestIdSettings
 from wsgi_mw_paste.settings import options
 
@@ -96,8 +97,18 @@ main = FilterFactory(
 cors = FilterFactory("cors", (CORSSettings,), CORSMiddleware)
 request_id = FilterFactory("request_id", (RequestIdSettings,), RequestIdMiddleware)
 errors = FilterFactory("errors", (), ErrorsMiddleware)
+health = FilterFactory("health", (HealthSettings,), HealthMiddleware)
 
 #: All of them, by the name of their entry point.
 FACTORIES: Final[Mapping[str, FilterFactory]] = {
-    factory.name: factory for factory in (main, cors, request_id, errors)
+    factory.name: factory for factory in (main, cors, request_id, errors, health)
 }
+
+
+def health_app(global_conf: Mapping[str, Any], /, **local_conf: Any) -> WSGIApplication:
+    """Return the probes as an application, for ``urlmap``; a ``paste.app_factory``.
+
+    :raises ConfigurationError: any option is wrong; all problems at once.
+    """
+    [loaded] = health.load(global_conf, local_conf)
+    return HealthApplication(loaded.settings).__call__

@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 
     from publicsuffixlist import PublicSuffixList
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 #: Schemes with a default port, which an origin never shows (URL standard, "default port").
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21"}
-#: URL standard, "special scheme": only their hosts are domains. Hosts of other schemes keep their
-#: case.
+#: URL standard, "special scheme": only their hosts are domains; others keep their case.
 _SPECIAL_SCHEMES: Final = frozenset({*_DEFAULT_PORTS, "file"})
+#: A bare domain name has none of them yet.
+_SCHEMES_OF_DOMAINS: Final = _SPECIAL_SCHEMES | {""}
 #: Schemes whose origins anyone on the network can impersonate.
 _INSECURE_SCHEMES: Final = frozenset({"http", "ws", "ftp"})
 _MAX_SCHEME: Final = 64
@@ -91,48 +92,48 @@ class Pattern(NamedTuple):
 #: Domain names, label by label from the last to the first, each with what stands before it. Nothing
 #: stands before the first label of a name: everything below the name is meant.
 Tree: TypeAlias = "dict[str, Tree]"
-#: In a tree, the name that ends here has patterns with a star inside the label before it. No label
-#: has a dot.
+#: What stands before a name that has patterns with a star inside the next label. It is no label.
 _STARRED: Final = "."
 
 
 @dataclass(slots=True)
-class _Pieces(Generic[T]):
-    """What is known of a label, piece by piece between its hyphens.
+class _Pieces(Generic[_T]):
+    """A tree of what stands between the hyphens of labels.
 
-    :ivar known: what is known here, with all that is known on the way here.
+    :ivar found: what is found here, which includes what is found on the way here.
     """
 
-    known: T
-    following: dict[str, _Pieces[T]] = field(default_factory=dict)
+    found: _T
+    following: dict[str, _Pieces[_T]] = field(default_factory=dict)
 
-    def follow(self, pieces: Iterable[str]) -> T:
-        """Return what is known after as many of the pieces as there are."""
+    def follow(self, pieces: Iterable[str]) -> _T:
+        """Return what is found when the pieces are followed as far as the tree goes."""
         here = self
         for piece in pieces:
             following = here.following.get(piece)
             if following is None:
                 break
             here = following
-        return here.known
+        return here.found
 
-    def extend(self, pieces: Iterable[str]) -> _Pieces[T]:
-        """Return the end of the pieces, with what is known so far; shorter ones come first."""
+    def extend(self, pieces: Iterable[str]) -> _Pieces[_T]:
+        """Return the place that the pieces lead to. Extend a tree by the shortest pieces first."""
         here = self
         for piece in pieces:
-            here = here.following.setdefault(piece, _Pieces(here.known))
+            here = here.following.setdefault(piece, _Pieces(here.found))
         return here
 
 
-#: For the pieces from the left, then for those from the right: the shortest label that matches.
+#: The pieces before a star, from the left, lead to those after it, from the right, and these to the
+#: length of the shortest label that matches.
 _Starred: TypeAlias = "_Pieces[_Pieces[int]]"
 
 
 def _compile_starred(labels: Iterable[str]) -> _Starred:
-    """Compile labels such as ``a-*-b``, all of them before the same name.
+    """Compile labels such as ``a-*-b``, those that stand before one name.
 
-    A label may begin as several patterns do, and end as several others do. To try all pairs would
-    be quadratic, so a longer beginning also knows all that shorter ones know.
+    A label can begin as several patterns do, and end as several others do. Trying every pair would
+    take quadratic time, so a longer beginning leads to the ends of the shorter ones, too.
     """
     ends: dict[str, set[str]] = {}
     for label in labels:
@@ -140,22 +141,22 @@ def _compile_starred(labels: Iterable[str]) -> _Starred:
         ends.setdefault(before, set()).add(after)
     compiled = _Pieces(_Pieces(_MAX_LABEL + 1))
     for before in sorted(ends, key=len):
-        # The longest beginning first: of two with the same end, the shorter one asks for less.
+        # Of two beginnings with the same end the shorter one counts, and it comes last.
         shortest = {
             after: length + len(after) + 1
             for length in range(len(before), -1, -1)
             for after in ends.get(before[:length], ())
         }
-        from_the_right = _Pieces(_MAX_LABEL + 1)
+        tree = _Pieces(_MAX_LABEL + 1)
         for after in sorted(shortest, key=len):
-            end = from_the_right.extend(after.split("-")[:0:-1])
-            end.known = min(end.known, shortest[after])
-        compiled.extend(before.split("-")[:-1]).known = from_the_right
+            end = tree.extend(after.split("-")[:0:-1])
+            end.found = min(end.found, shortest[after])
+        compiled.extend(before.split("-")[:-1]).found = tree
     return compiled
 
 
 def _find(tree: Tree, name: str) -> Tree | None:
-    """Return the place of a domain name in a tree, ``None`` if it is below another name."""
+    """Return the place of a domain name, ``None`` if a name above it is in the tree."""
     for label in reversed(name.split(".")):
         below = tree.get(label)
         if below is None:
@@ -180,9 +181,9 @@ class Origins:
     any: bool = False
     # A dict without values: half the size of a set of as many.
     _exact: Mapping[str, None] = field(default_factory=dict)
-    # By scheme; a port is part of the last label. An empty tree is any host.
+    # By scheme; a port is part of the last label. An empty tree stands for every host.
     _above: Mapping[str, Tree] = field(default_factory=dict)
-    # By scheme and name, as in "https://example.org:8443"; the name is in the tree, too.
+    # By scheme and name, as in "https://dev.example.org:8443". The name is in its tree, too.
     _starred: Mapping[str, _Starred] = field(default_factory=dict)
     # Those whose port does not matter, without it.
     _any_port: Origins | None = None
@@ -209,7 +210,7 @@ class Origins:
             while tree:
                 rest, _, label = rest.rpartition(".")
                 tree = tree.get(label)
-            # What was found is spelled as it was configured; what is left, a stranger spelled.
+            # What was found is spelled as configured. What is left is spelled as the client likes.
             if tree is not None and (
                 _LABELS.fullmatch(rest)
                 or (scheme not in _SPECIAL_SCHEMES and _LABELS_OF_ANY_CASE.fullmatch(rest))
@@ -226,7 +227,6 @@ class Origins:
         """Say whether the first label of a host fits a pattern with a star inside it."""
         label, _, name = host.partition(".")
         starred = self._starred.get(f"{scheme}://{name}")
-        # Everything else is spelled as it was configured.
         if starred is None or not _STARRED_LABEL.fullmatch(label):
             return False
         pieces = label.split("-")
@@ -295,10 +295,10 @@ class Entry(NamedTuple):
 
 
 class _InvalidEntryError(ValueError):
-    """An entry is none of the forms, or too dangerous.
+    """An entry has none of the forms, or is too dangerous.
 
-    :ivar candidates: what may have been meant, the likeliest first. Those that are wrong themselves
-        are not suggested.
+    :ivar candidates: what may have been meant, the likeliest first; the first valid one is
+        suggested.
     :ivar otherwise: what else to do.
     """
 
@@ -316,11 +316,11 @@ class _InvalidEntryError(ValueError):
 
 
 def suggest(text: str, policy: Policy) -> str:
-    """Return entries as they should be written, an empty string if one is not to be suggested.
+    """Return entries as they should be written, or an empty string.
 
-    Not suggested is what would be refused, and what is too wide to be the right answer.
+    It is empty if an entry would be refused, or covers everything below a public suffix.
 
-    :param text: one or more entries, separated by commas and spaces.
+    :param text: one or more entries, separated by ``, ``.
     """
     try:
         found = [_read_entry(entry, policy) for entry in text.split(", ")]
@@ -335,7 +335,7 @@ def suggest(text: str, policy: Policy) -> str:
 def read_entry(entry: str, policy: Policy) -> Entry:
     """Parse an entry of ``cors_allowed``.
 
-    :raises ValueError: it is refused. The message says why and what to write instead.
+    :raises ValueError: the entry is refused; the message says why, and what to write instead.
     """
     try:
         return _read_entry(entry, policy)
@@ -344,7 +344,7 @@ def read_entry(entry: str, policy: Policy) -> Entry:
 
 
 def compile_origins(entries: Iterable[str], policy: Policy) -> Reading:
-    """Parse the entries of ``cors_allowed`` into one matcher, and report on each of them."""
+    """Compile the entries of ``cors_allowed`` into a matcher, and report what there is to say."""
     errors: list[Note] = []
     warnings: list[Note] = []
     expansions: list[Note] = []
@@ -375,7 +375,7 @@ def _compile(
 ) -> Origins:
     """Make the matcher.
 
-    :param given: the entries by themselves: an origin that is spelled like one is kept once.
+    :param given: the entries, each by itself, so that an equal origin is not kept a second time.
     """
     exact: dict[str, None] = {}
     above: dict[str, Tree] = {}
@@ -439,7 +439,7 @@ def _with_scheme(pattern: Pattern, scheme: str) -> Pattern:
 
 
 def _parse(entry: str) -> Pattern:
-    """Parse an entry other than ``*``; the scheme is empty for a bare domain name."""
+    """Parse an entry other than ``*``. A bare domain name has an empty scheme."""
     scheme, rest = _split(entry)
     before = f"{scheme}://" if scheme else ""
     if extra := re.search(r"[/?#@\\]", rest):
@@ -448,14 +448,13 @@ def _parse(entry: str) -> Pattern:
     if rest.startswith("."):
         raise _InvalidEntryError("expected no dot before the host", f"{before}*{rest}")
     host, port = _read_port(rest, scheme)
-    any_host = host == ANY
-    if any_host and not scheme.endswith("-extension"):
-        raise _InvalidEntryError(
-            "expected a host: * alone allows every origin", ANY, otherwise="list the origins"
-        )
-    if any_host and port:
-        raise _InvalidEntryError(f"expected no port after {before}*", f"{before}*")
-    if any_host:
+    if host == ANY:
+        if not scheme.endswith("-extension"):
+            raise _InvalidEntryError(
+                "expected a host: * alone allows every origin", ANY, otherwise="list the origins"
+            )
+        if port:
+            raise _InvalidEntryError(f"expected no port after {before}*", f"{before}*")
         return Pattern(scheme, ANY, "", "")
     try:
         label, host = _read_star(host, scheme)
@@ -470,7 +469,7 @@ def _parse(entry: str) -> Pattern:
 
 
 def _split(entry: str) -> tuple[str, str]:
-    """Split an entry into its scheme, empty if it has none, and what follows."""
+    """Split an entry into its scheme, which may be empty, and what follows."""
     if _ODD.search(entry):
         _refuse_habits(entry)
     if reason := _REFUSED_WORDS.get(entry.lower()):
@@ -496,7 +495,7 @@ def _split(entry: str) -> tuple[str, str]:
     return scheme, rest.removesuffix("/")
 
 
-#: Words that are no host, each with the reason.
+#: Words that are no host, each with the reason to refuse it.
 _REFUSED_WORDS: Final = {
     "null": (
         "null cannot be listed: every sandboxed page has that origin; serve the page from an origin"
@@ -515,7 +514,7 @@ _ODD: Final = re.compile(r"""["'$%^\\;|(){\[\]]|^re:|//\.""")
 
 
 def _refuse_habits(entry: str) -> None:
-    """Refuse what is right elsewhere: in JSON, in shells, and in packages with other forms."""
+    """Refuse what would be right in JSON, in a shell, or in a package with regular expressions."""
     if _IN_QUOTES.search(entry):
         bare = entry.strip("\"'")
         raise _InvalidEntryError(
@@ -538,7 +537,7 @@ def _refuse_habits(entry: str) -> None:
 
 
 def _host_in(text: str) -> str:
-    """Return the host and port of what follows a scheme in a URL, which may be wrong."""
+    """Return the host and port from what follows the scheme of a URL; they need not be valid."""
     return re.split(r"[/?#\\]", text.lstrip("/"))[0].rpartition("@")[2]
 
 
@@ -563,9 +562,9 @@ def _read_port(rest: str, scheme: str) -> tuple[str, str]:
 
 
 def _read_star(text: str, scheme: str) -> tuple[str, str]:
-    """Split a host into the first label, if that has a star, and the rest.
+    """Split a host into its first label, empty if that has no star, and what follows.
 
-    The candidates of its errors are hosts.
+    The candidates of its errors, and of those of :func:`_read_host`, are hosts.
     """
     if ANY not in text:
         return "", text
@@ -587,13 +586,14 @@ def _read_star(text: str, scheme: str) -> tuple[str, str]:
             "" if before else f"*.{after.lstrip('-')}.{name}",
             otherwise="list the hosts",
         )
-    if label.isascii() and scheme in ("", *_SPECIAL_SCHEMES):
+    if label.isascii() and scheme in _SCHEMES_OF_DOMAINS:
         label = label.lower()
     _check_starred_label(label, name)
     return label, name
 
 
 def _check_starred_label(label: str, name: str) -> None:
+    """Check a label that has a star and something beside it."""
     before, _, after = label.partition(ANY)
     before_hyphen = before and f"{before.removesuffix('-')}-"
     after_hyphen = after and f"-{after.removeprefix('-')}"
@@ -620,7 +620,7 @@ def _read_host(text: str, scheme: str, label: str) -> str:
     """
     if text.startswith("["):
         return _read_ipv6(text, label)
-    host, is_domain = text, scheme in ("", *_SPECIAL_SCHEMES)
+    host, is_domain = text, scheme in _SCHEMES_OF_DOMAINS
     if is_domain:
         host = text.lower() if text.isascii() else _to_ascii(text)
     if not (_DOMAIN if is_domain else _DOMAIN_OF_ANY_CASE).fullmatch(host):
@@ -692,7 +692,7 @@ def _check_punycode(label: str) -> None:
 
 
 def _to_ascii(host: str) -> str:
-    """Return the ``xn--`` form of a host with other letters than those of ASCII."""
+    """Return the ``xn--`` form of a host that has letters beyond ASCII."""
     try:
         import idna  # noqa: PLC0415 -- an extra
     except ImportError:
@@ -706,7 +706,7 @@ def _to_ascii(host: str) -> str:
 
 
 def _tolerated(pattern: Pattern, policy: Policy) -> Iterator[str]:
-    """Refuse, or yield as tolerated, what must not be combined with credentials."""
+    """Refuse what must not be combined with credentials; yield a warning if it is tolerated."""
     if not policy.credentials:
         return
     if not pattern.host:
@@ -730,7 +730,7 @@ def _tolerated(pattern: Pattern, policy: Policy) -> Iterator[str]:
             raise _InvalidEntryError(
                 "expected a domain of your own with cors_allow_credentials, since anyone can"
                 f" register a name below the public suffix {suffix}",
-                otherwise=("list the hosts, or allow it with cors_tolerate_public_suffixes = true"),
+                otherwise="list the hosts, or allow it with cors_tolerate_public_suffixes = true",
             )
         yield (
             f"{pattern} covers names below the public suffix {suffix}, which anyone can register,"
@@ -739,7 +739,7 @@ def _tolerated(pattern: Pattern, policy: Policy) -> Iterator[str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host is this machine under any of its names."""
+    """Say whether a host is the machine that the browser runs on."""
     name = host.rstrip(".")
     if name == "localhost" or name.endswith(".localhost") or host == "[::1]":
         return True
@@ -747,9 +747,9 @@ def is_loopback(host: str) -> bool:
 
 
 def _public_suffix(pattern: Pattern, *, insecure: bool) -> str | None:
-    """Return a public suffix below which strangers can get names that a pattern covers.
+    """Return a public suffix below which strangers can get names that the pattern covers.
 
-    Without the package publicsuffixlist only single labels are known to be such.
+    Without the package publicsuffixlist, only single labels are known to be public suffixes.
     """
     name = pattern.host.rstrip(".")
     if not pattern.label or not name or is_loopback(name):
@@ -758,8 +758,8 @@ def _public_suffix(pattern: Pattern, *, insecure: bool) -> str | None:
         suffixes = public_suffixes()
     except ImportError:
         return None if "." in name else name
-    # In a top-level domain that is not listed nobody can get a name, but anyone on the network can
-    # pretend to have one; where that is tolerated, for insecure origins, there is no more to fear.
+    # Names in a top-level domain that is not listed cannot be registered, but anyone on the network
+    # can pretend to have one. Where insecure origins are tolerated, that risk is taken already.
     if suffixes.publicsuffix(name, accept_unknown=not insecure) == name:
         return name
     # A star inside a label covers names right below the host, and none below those.

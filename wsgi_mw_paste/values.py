@@ -9,7 +9,7 @@ Parsing a value that has been parsed gives the same value.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from wsgi_mw_paste._http import (
     FORBIDDEN_RESPONSE_HEADERS,
@@ -36,7 +36,7 @@ class InvalidItemsError(ValueError):
     :ivar valid: the other items, so that checks between options can go on.
     """
 
-    def __init__(self, problems: Sequence[tuple[str, str]], valid: tuple[str, ...]) -> None:
+    def __init__(self, problems: Sequence[tuple[str, str]], valid: tuple[Any, ...]) -> None:
         super().__init__("; ".join(reason for _, reason in problems))
         self.problems = problems
         self.valid = valid
@@ -114,10 +114,72 @@ def secret(value: object) -> str:
 
 
 def path(word: str) -> str:
-    """Return the whole path of a request, as SCRIPT_NAME and PATH_INFO spell it."""
+    """Return the whole path of a request, or a prefix of such paths, written ``/static/*``."""
     if not word.startswith("/"):
         raise ValueError("expected a path that starts with /")
+    if "?" in word:
+        raise ValueError("expected a path without ?; the query is not part of it")
+    if "*" in word.removesuffix("/*"):
+        raise ValueError("expected a * only at the end, after a slash, as in /static/*")
     return word
+
+
+def path_prefix(word: str) -> str:
+    """Return a path that stands for itself and everything below it, without a slash at its end."""
+    if not word.startswith("/"):
+        raise ValueError("expected a path that starts with /")
+    if re.search("[*?#]", word):
+        raise ValueError("expected a path without * ? #; /api means /api and everything below it")
+    prefix = word.rstrip("/")
+    segments = prefix.split("/")[1:]
+    if "" in segments:
+        raise ValueError("expected a path without an empty segment")
+    if {".", ".."}.intersection(segments):
+        raise ValueError("expected a path without . and .. segments")
+    return prefix or "/"
+
+
+def path_or_nothing(value: object) -> str:
+    """Return one whole path that a request may have, or nothing."""
+    if not isinstance(value, str) or not re.fullmatch(r"|/[\w/.~:@+-]*", value, re.ASCII):
+        raise ValueError("expected a path that starts with /, or nothing to switch it off")
+    return value
+
+
+def path_of_file(value: object) -> str:
+    """Return the path of a file, as it is written; it may be empty."""
+    if not isinstance(value, str) or re.search(r"\0|\s[;#]", value):
+        raise ValueError("expected a path without a ; or # comment behind it")
+    return value
+
+
+def checks(value: object) -> tuple[str | Callable[[], object], ...]:
+    """Return names ``package.module:callable`` and, from Python, callables; each once, in order."""
+    items = words(value) if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)) or not all(
+        isinstance(i, str) or callable(i) for i in items
+    ):
+        raise ValueError("expected a list of names package.module:callable or of callables")
+    valid: list[Any] = []
+    problems = {}
+    for item in items:
+        if isinstance(item, str) and not _is_check_name(item):
+            package, _, name = item.rpartition(".")
+            likely = f"{package}:{name}"
+            hint = f"; write {likely}" if _is_check_name(likely) else ""
+            problems[item] = f"expected package.module:callable{hint}"
+        elif item not in valid:
+            valid.append(item)
+    if problems:
+        raise InvalidItemsError(tuple(problems.items()), tuple(valid))
+    return tuple(valid)
+
+
+def _is_check_name(word: str) -> bool:
+    sides = word.split(":")
+    return len(sides) == 2 and all(  # noqa: PLR2004 -- a module and its attribute
+        part.isidentifier() for side in sides for part in side.split(".")
+    )
 
 
 def header_name(value: object) -> str:
@@ -128,11 +190,13 @@ def header_name(value: object) -> str:
 
 
 def id_header(value: object) -> str:
-    """Return the name of the header for ids: it replaces the application's, on every response."""
+    """Return the name of a header for ids: it is one that HTTP and proxies do not use."""
     name = header_name(value)
     lower = name.lower()
     if lower in HEADERS_OF_HTTP or lower.startswith(PREFIXES_OF_HTTP):
-        raise ValueError("expected a header for ids alone; this one means something else in HTTP")
+        raise ValueError(
+            "expected a header used only for ids; this one already has a meaning in HTTP"
+        )
     return name
 
 

@@ -1,0 +1,103 @@
+"""Load and fuzzing, in small: the load loses nothing, and every kept input keeps its promise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from proof import fuzz, soak
+from proof.targets import TARGETS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INPUTS = [
+    pytest.param(target, data, id=f"{target} {data[:40]!r}")
+    for target, rows in fuzz.corpus().items()
+    for data in rows
+]
+
+
+@pytest.mark.parametrize(("target", "data"), INPUTS)
+def test_a_kept_input_breaks_no_promise(target: str, data: bytes) -> None:
+    """Every input that is worth keeping, because it is typical or once broke something, holds."""
+    TARGETS[target](data)
+
+
+def test_every_target_has_inputs() -> None:
+    """No target begins with nothing."""
+    assert fuzz.corpus().keys() == TARGETS.keys()
+
+
+@pytest.mark.parametrize("server", soak.SERVERS)
+def test_a_load_loses_nothing(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each of a thousand requests has its record, and nothing goes wrong."""
+    assert soak.main(["--server", server, "--requests", "1000"]) == 0
+    out, err = capsys.readouterr()
+    assert f"\n| {server} | 1,000 | 1,000 |" in out
+    assert err == ""
+
+
+@dataclass
+class Logs:
+    """The log files of a load of a thousand requests, as they have to be."""
+
+    access: list[str] = field(default_factory=list)
+    app: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for number in range(1000):
+            name, scenario = soak._scenario(number)
+            request_id = f"{number:032x}" if name.endswith(" id") else f"soak-{number}"
+            self.access.append(f"{request_id} {scenario.status} {scenario.error}\n")
+            if name == "raises" or scenario.ids is not None:
+                self.app.append(f"{request_id} {request_id}\n")
+
+    def problems(self) -> list[str]:
+        """Write the files; return what the soak finds in them."""
+        Path("access.log").write_text("".join(self.access), encoding="utf-8")
+        Path("app.log").write_text("".join(self.app), encoding="utf-8")
+        found = soak.Soak(0, 1000)
+        found.check_records()
+        return sorted(found.problems.counts)
+
+
+def test_logs_without_a_problem() -> None:
+    """A record for each request, and a line for each call of the application, are right."""
+    assert Logs().problems() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "problems"),
+    [
+        pytest.param(lambda logs: logs.access.pop(0), ["lost record"], id="lost record"),
+        pytest.param(
+            lambda logs: logs.access.append(logs.access[0]), ["doubled record"], id="doubled record"
+        ),
+        pytest.param(lambda logs: logs.app.pop(0), ["lost log line"], id="lost line"),
+        pytest.param(
+            lambda logs: logs.app.append(logs.app[0]), ["doubled log line"], id="doubled line"
+        ),
+        pytest.param(
+            lambda logs: logs.access.append("soak-1000 200 None\n"), ["foreign id"], id="unknown id"
+        ),
+        pytest.param(
+            lambda logs: logs.access.__setitem__(0, "soak-0 500 None\n"),
+            ["wrong record"],
+            id="wrong status",
+        ),
+        pytest.param(
+            lambda logs: logs.app.__setitem__(0, "soak-0 soak-1\n"), ["foreign id"], id="mixed ids"
+        ),
+    ],
+)
+def test_a_problem_in_the_logs_is_found(
+    change: Callable[[Logs], object], problems: list[str]
+) -> None:
+    """A soak that could not fail would prove nothing."""
+    logs = Logs()
+    change(logs)
+    assert logs.problems() == problems
