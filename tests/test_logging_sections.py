@@ -201,6 +201,19 @@ def test_a_mistake_of_default_is_found_once() -> None:
     assert [summary(each) for each in found(mistakes)] == ["error logging-level [DEFAULT] level"]
 
 
+def test_a_handler_that_is_not_installed_may_write_the_access_records() -> None:
+    """What is known of the loggers is checked all the same."""
+    missing: Changes = {"handler_console": {"class": "nosuch.Handler", "level": "INFO"}}
+    assert [summary(each) for each in found(missing, access=True)] == [
+        "error missing-code [handler_console] class",
+    ]
+    missing = {**missing, "logger_root": {"level": "WARN"}}
+    assert [summary(each) for each in found(missing, access=True)] == [
+        "error missing-code [handler_console] class",
+        "warning access-log-lost [logger_root] level",
+    ]
+
+
 def test_arguments_are_not_repeated() -> None:
     """There may be a password in them."""
     mistakes: Changes = {
@@ -312,7 +325,7 @@ def test_filters_are_ignored() -> None:
         "warning logging-filters-ignored [handler_console] filters",
     ]
     assert findings[2].message == (
-        f"fileConfig ignores filters; for the request id list a handler of the class {ATTACH} with"
+        f"fileConfig ignores filters; for the request id, list a handler of the class {ATTACH} with"
         " args = () and target = console"
     )
 
