@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIApplication
 
-KEY = "not-to-be-shown"
+KEY = "a-secret-no-client-may-see"
 INI = f"""
     [pipeline:main]
     pipeline = web playground
@@ -251,7 +251,8 @@ def test_a_refused_request_is_explained(app: WSGIApplication) -> None:
     assert (step["status"], step["failure"]) == (403, "the status is 403 Forbidden")
     assert found["verdict"] == (
         "Refused, origin not listed: add http://127.0.0.1 to cors_allowed"
-        " (test.ini:7 [filter:web] cors_allowed)."
+        " (test.ini:7 [filter:web] cors_allowed). http://localhost allows localhost; to browsers"
+        " 127.0.0.1 is a different host."
     )
 
 
