@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -41,8 +42,9 @@ log_tokens = false
 """
 
 
-#: The bodies that the application sends, by their paths.
+#: The bodies and the headers of its own that the application sends, by their paths.
 BODIES: dict[str, BinaryIO] = {}
+HEADERS: dict[str, list[Any]] = {}
 
 
 @wsgify
@@ -51,8 +53,11 @@ def application(request: Request) -> Response:
     kind, _, rest = request.path_info.lstrip("/").partition("/")
     if kind == "raise":
         raise RuntimeError("raised\non purpose")
+    if kind == "exit":
+        sys.exit(0)
     response = Response("text", content_type="text/plain", charset="UTF-8")
     response.headerlist += [("X-Total", "1"), ("X-Other", "1"), ("Set-Cookie", "a=1")]
+    response.headerlist += HEADERS.get(request.path_info, [])
     if request.path_info in BODIES:
         response.app_iter = BODIES[request.path_info]
     if kind == "status":

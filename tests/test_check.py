@@ -208,8 +208,9 @@ def test_a_partial_guard_is_reported(entry: str, monkeypatch: pytest.MonkeyPatch
     public_suffixes.cache_clear()
     (finding,) = messages(report, "warning")
     assert finding == (
-        "test.ini:8 [filter:cors] cors_allowed: the guard against patterns over public suffixes is"
-        " partial, the list of them is not installed; install wsgi_mw_paste[origins]"
+        "test.ini:8 [filter:cors] cors_allowed: patterns over public suffixes are only partly"
+        " recognised, because the list of public suffixes is not installed; install"
+        " wsgi_mw_paste[origins]"
     )
 
 
@@ -332,6 +333,8 @@ def test_json_has_the_pipeline_and_the_findings() -> None:
         pipeline = egg:wsgi_mw_paste#request_id hello
         """)
     found = json.loads(json.dumps(report.as_json()))
+    assert [finding["code"] for finding in found["findings"]] == ["tokens-verbatim", "no-logging"]
+    del found["findings"][1]
     file = str(Path("test.ini").absolute())
     pipeline = {"level": "section", "file": file, "section": "pipeline:main", "key": "pipeline"}
     place = {**pipeline, "line": 3}
@@ -365,9 +368,9 @@ def test_json_has_the_pipeline_and_the_findings() -> None:
                 "level": "warning",
                 "place": place,
                 "message": "Bearer tokens are logged verbatim, by default; write log_tokens ="
-                " fingerprint or false, or true to agree",
+                " fingerprint or false, or true to silence this warning",
                 "value": None,
-                "code": "",
+                "code": "tokens-verbatim",
             }
         ],
     }
@@ -469,7 +472,7 @@ def test_nested_filter_with_is_outermost_first() -> None:
     assert [[each.name for each in route] for route in report.node.routes()] == [
         ["outer", "inner", "main"]
     ]
-    assert report.findings == []
+    assert [finding.code for finding in report.findings] == ["no-logging"]
 
 
 def test_a_composite_is_checked_on_every_way() -> None:
@@ -496,7 +499,7 @@ def test_the_application_is_not_called() -> None:
         [app:main]
         paste.app_factory = tests.test_check:make_raising
         """)
-    assert report.findings == []
+    assert [finding.code for finding in report.findings] == ["no-filter"]
 
 
 # What cannot be loaded.

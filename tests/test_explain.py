@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.explaining import API, CORS, MAIN, ORIGIN, PIPELINE, explained, sent
+from tests.explaining import API, CORS, HEADERS, MAIN, ORIGIN, PIPELINE, explained, sent
 from tests.ini import write_ini
 from wsgi_mw_paste.command.browser import Fetch
 from wsgi_mw_paste.command.exchange import build
 from wsgi_mw_paste.command.explain import explain
 from wsgi_mw_paste.command.pipeline import read
+from wsgi_mw_paste.cors import CORSSettings
+from wsgi_mw_paste.settings import options
 
 #: The names of what ``cors`` adds to an answer.
 EXPOSED = ("Allow-Origin", "Expose-Headers")
@@ -24,7 +26,7 @@ def test_a_simple_request_is_sent_at_once() -> None:
     """An allowed simple request has no preflight, and its answer reaches the script."""
     found = explained(PIPELINE)
     assert sent(found) == [f"GET / {ORIGIN}"]
-    assert found.verdict == f"Allowed: a script of {ORIGIN} may read the answer to GET {API}/."
+    assert found.verdict == f"Allowed: a script of {ORIGIN} may read the response to GET {API}/."
 
 
 def test_a_preflight_asks_for_method_and_headers() -> None:
@@ -71,7 +73,7 @@ def test_a_composite_chooses_by_the_path() -> None:
     text = dedent(text) + CORS
     assert explained(text, path="/open").refusal is None
     assert explained(text, path="/closed").verdict == (
-        "Refused, no CORS filter is on the way to app: put egg:wsgi_mw_paste#cors in front of the"
+        "Refused, no CORS filter is on the way to app: list egg:wsgi_mw_paste#cors before the"
         " application (test.ini:2 [composite:main])."
     )
 
@@ -135,8 +137,8 @@ def test_a_script_reads_what_is_exposed(
         pytest.param(
             "",
             {"origin": "null"},
-            "Refused, opaque origin (null): give the page an origin of its own, only * would cover"
-            " this one (test.ini:6 [filter:cors] cors_allowed).",
+            "Refused, opaque origin (null): serve the page from an origin of its own; only * would"
+            " cover this one (test.ini:6 [filter:cors] cors_allowed).",
             id="null",
         ),
         pytest.param(
@@ -156,14 +158,14 @@ def test_a_script_reads_what_is_exposed(
         pytest.param(
             "",
             {"method": "patch"},
-            "Refused, method not listed: write PATCH in the script, browsers send this method as it"
-            " is (test.ini:4 [filter:cors]).",
+            "Refused, method not listed: write PATCH in the script; browsers send this method as it"
+            " is written (test.ini:4 [filter:cors]).",
             id="method-case",
         ),
         pytest.param(
             "cors_allow_methods = *",
             {"method": "X" * 2000},
-            "Refused, malformed method: send fewer or shorter names, no option allows these.",
+            "Refused, malformed method: send fewer or shorter names; no option allows these.",
             id="method-length",
         ),
         pytest.param(
@@ -176,7 +178,7 @@ def test_a_script_reads_what_is_exposed(
         pytest.param(
             "",
             {"header": "X-" + "a" * 5000},
-            "Refused, too many headers: send fewer or shorter names, no option allows these.",
+            "Refused, too many headers: send fewer or shorter names; no option allows these.",
             id="headers-length",
         ),
         pytest.param(
@@ -196,6 +198,51 @@ def test_a_refusal_names_the_option_and_its_line(
     found = explained(PIPELINE + options, *header, **request_)
     assert found.verdict == verdict
     assert found.readable == found.hidden == ()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origin", "near"),
+    [
+        pytest.param(
+            "https://*.staging.example.com",
+            "https://staging.example.com",
+            "https://*.staging.example.com allows the hosts below staging.example.com, not"
+            " staging.example.com itself.",
+            id="subdomains",
+        ),
+        pytest.param(
+            "http://a.example https://a.example:8443",
+            "https://a.example",
+            "http://a.example allows http, not https. https://a.example:8443 allows port 8443, not"
+            " the default port.",
+            id="scheme-and-port",
+        ),
+        pytest.param(
+            "http://localhost:3000",
+            "http://127.0.0.1:3000",
+            "http://localhost:3000 allows localhost; to browsers 127.0.0.1 is a different host.",
+            id="loopback",
+        ),
+        pytest.param(
+            "https://a.example:1 https://a.example:2 https://a.example:3 https://a.example:4",
+            "https://a.example",
+            "https://a.example:1 allows port 1, not the default port. https://a.example:2 allows"
+            " port 2, not the default port. https://a.example:3 allows port 3, not the default"
+            " port.",
+            id="many",
+        ),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_a_refused_origin_is_told_what_nearly_matched(
+    allowed: str, origin: str, near: str, method: str
+) -> None:
+    """The first few entries that differ in little, and in what."""
+    found = explained(PIPELINE.replace(ORIGIN, allowed), origin=origin, method=method)
+    assert found.verdict == (
+        f"Refused, origin not listed: add {origin} to cors_allowed"
+        f" (test.ini:6 [filter:cors] cors_allowed). {near}"
+    )
 
 
 def test_any_origin_is_not_for_credentials() -> None:
@@ -226,7 +273,7 @@ def test_without_a_cors_filter_there_is_the_advice_to_use_one() -> None:
     """A pipeline without ``cors`` is named, at the line that lists it."""
     found = explained("[pipeline:main]\npipeline = egg:wsgi_mw_paste#errors app\n")
     assert found.verdict == (
-        "Refused, no CORS filter is on the way to app: put egg:wsgi_mw_paste#cors in front of the"
+        "Refused, no CORS filter is on the way to app: list egg:wsgi_mw_paste#cors before the"
         " application (test.ini:2 [pipeline:main] pipeline)."
     )
 
@@ -241,8 +288,8 @@ def test_a_filter_that_answers_for_itself_is_named() -> None:
         status = 401 Unauthorized
         """)
     assert found.verdict == (
-        "Refused, auth answered for itself (401 Unauthorized): put egg:wsgi_mw_paste#cors in front"
-        " of auth (test.ini:3 [pipeline:main] pipeline)."
+        "Refused, auth answered for itself (401 Unauthorized): list egg:wsgi_mw_paste#cors before"
+        " auth (test.ini:3 [pipeline:main] pipeline)."
     )
 
 
@@ -261,7 +308,7 @@ def test_an_answer_spoilt_outside_of_cors_is_blamed_on_the_filters_there() -> No
     assert found.steps[0].failure == (f"Access-Control-Allow-Origin is {ORIGIN}, *, not {ORIGIN}")
     assert found.verdict == (
         f"Refused, Access-Control-Allow-Origin is {ORIGIN}, *, not {ORIGIN}: cors allowed it; see"
-        " what adding made of the answer (test.ini:3 [pipeline:main] pipeline)."
+        " what adding made of the response (test.ini:3 [pipeline:main] pipeline)."
     )
 
 
@@ -337,3 +384,34 @@ def test_stars_are_names_with_credentials() -> None:
         "Access-Control-Allow-Headers does not list x-foo",
     ]
     assert "X-Total" in explained(text, credentials=True).hidden
+
+
+# What the application sends itself.
+
+
+@pytest.mark.parametrize(
+    ("options", "own", "replaced"),
+    [
+        pytest.param("", [], [], id="none"),
+        pytest.param(
+            "",
+            [("access-control-allow-origin", "*"), ("Access-Control-Max-Age", "5")],
+            [("access-control-allow-origin", "*"), ("Access-Control-Max-Age", "5")],
+            id="replaced",
+        ),
+        pytest.param("", [("Access-Control-Allow-Origin", ORIGIN)], [], id="the-same"),
+        pytest.param(
+            "cors_paths = /api", [("Access-Control-Allow-Origin", "*")], [], id="other-path",
+            marks=pytest.mark.skipif(
+                "cors_paths" not in options(CORSSettings), reason="there is no such option yet"
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_cors_headers_of_the_application_that_were_replaced_are_told(
+    options: str, own: list[tuple[str, str]], replaced: list[tuple[str, str]]
+) -> None:
+    """With ``--app`` they show what the application believes to decide, and does not."""
+    HEADERS["/own"] = own
+    found = explained(PIPELINE + options, path="/own")
+    assert found.steps[-1].exchange.replaced == replaced

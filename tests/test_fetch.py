@@ -53,7 +53,20 @@ def test_what_is_forbidden_may_depend_on_the_value(*, header: str, is_forbidden:
 @pytest.mark.parametrize(
     ("origin", "method", "header", "message"),
     [
-        pytest.param("app.example.com", "GET", "X", "expected an origin", id="no-scheme"),
+        pytest.param(
+            "app.example.com", "GET", "X", "; write https://app.example.com$", id="no-scheme"
+        ),
+        pytest.param("//a.example/b?c#d", "GET", "X", "; write https://a.example$", id="slashes"),
+        pytest.param(
+            "localhost:3000/x", "GET", "X", "; write http://localhost:3000$", id="localhost"
+        ),
+        pytest.param("127.0.0.1", "GET", "X", "; write http://127.0.0.1$", id="loopback"),
+        pytest.param(
+            "https://me:secret@a.example:443", "GET", "X", "; write https://a.example$", id="port"
+        ),
+        pytest.param("file:///a.html", "GET", "X", "; write null, .* of a file$", id="file"),
+        pytest.param("https://[::1", "GET", "X", "or null$", id="brackets"),
+        pytest.param("", "GET", "X", "or null$", id="empty"),
         pytest.param(
             "HTTPS://App.example.com/", "GET", "X", "; write https://app.example.com$", id="path"
         ),

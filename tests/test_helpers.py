@@ -9,52 +9,12 @@ import pytest
 
 from tests.memory import is_freed, kept_bytes
 from tests.serving import request, served_by_waitress, served_by_wsgiref
-from tests.wsgi import Body, answering, assert_headers, call, failing, hello, make_environ
+from tests.wsgi import answering, assert_headers, call, hello, make_environ
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
-
-
-def test_a_body_does_what_it_is_told() -> None:
-    """It yields its chunks, calls functions for theirs, and counts how often it is closed."""
-    body = Body(b"one", lambda: b"two")
-    assert call(validator(answering(body))).chunks == [b"one", b"two"]
-    assert body.closed == 1
-    assert list(body) == [b"one", b"two"]
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        pytest.param(Body(b"one", ValueError("a")), id="chunk"),
-        pytest.param(Body(in_iter=ValueError("a")), id="iter"),
-        pytest.param(Body(in_close=ValueError("a")), id="close"),
-    ],
-)
-def test_a_body_raises_what_it_is_told(body: Body) -> None:
-    """An exception comes where it was put, and ``close()`` is counted all the same."""
-    with pytest.raises(ValueError, match="a"):
-        call(answering(body))
-    assert body.closed == 1
-
-
-@pytest.mark.parametrize(
-    ("app", "chunks"),
-    [
-        pytest.param(failing(ValueError("a")), [], id="nothing"),
-        pytest.param(failing(ValueError("a"), after="start"), [], id="start"),
-        pytest.param(failing(ValueError("a"), after="write"), [b"one"], id="write"),
-        pytest.param(failing(ValueError("a"), after="chunk"), [b"one"], id="chunk"),
-    ],
-)
-def test_an_application_fails_when_it_is_told(app: WSGIApplication, chunks: list[bytes]) -> None:
-    """What it sends before its exception is what it was told to send."""
-    sent: list[bytes] = []
-    with pytest.raises(ValueError, match="a"):
-        sent.extend(app(make_environ(), lambda *_: sent.append))
-    assert sent == chunks
+    from _typeshed.wsgi import WSGIEnvironment
 
 
 KEPT: list[object] = []

@@ -165,7 +165,9 @@ def test_another_python_makes_a_new_environment() -> None:
     for command in commands:
         if command.startswith("touch "):
             Path(command.removeprefix("touch ")).touch()
-    assert planned(first) == [line for line in commands if line.startswith(".venv/bin/ruff")]
+    assert planned(first) == [
+        line for line in commands if " -m " not in line and "touch" not in line
+    ]
     assert [line.replace(second, first).replace("3-13", "3-12") for line in planned(second)] == (
         commands
     )

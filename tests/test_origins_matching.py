@@ -155,6 +155,7 @@ HOSTILE = {
     "two schemes": "https://https://example.com",
     "blob": "blob:https://example.com",
     "star of a label": "https://pr-*-shop.dev.example",
+    "star between labels": "https://a.*.dev.example",
     "nothing for the star": "https://pr--shop.dev.example",
     "hyphen shared by both sides": "https://pr-shop.dev.example",
     "dot for the star": "https://pr-a.b-shop.dev.example",
@@ -377,6 +378,8 @@ def test_labels_match_as_if_patterns_were_tried_one_by_one() -> None:
         pytest.param("https://example.com.", ("https", "example.com.", ""), id="trailing dot"),
         pytest.param(f"https://{HOST_253}.", ("https", f"{HOST_253}.", ""), id="long host"),
         pytest.param("http://a:443", ("http", "a", "443"), id="another scheme's default port"),
+        pytest.param("app://Shop:443", ("app", "Shop", "443"), id="capitals that are no domain"),
+        pytest.param("https://Shop", None, id="capitals"),
         pytest.param("http://a:80", None, id="default port of http"),
         pytest.param("wss://a:443", None, id="default port of wss"),
         pytest.param(f"https://a.{HOST_253}", None, id="host too long"),
@@ -453,6 +456,7 @@ POLICY = [
     "https://*.pr-1.example.com",
     "app://a-*.example.com",
     "my-extension://*",
+    "my-extension://*.example.org",
 ]
 
 

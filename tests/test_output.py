@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from io import StringIO
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.explaining import HEADERS, PIPELINE
 from tests.ini import ROOT, write_ini
 from tests.test_check import CHECK_FILES
 from wsgi_mw_paste.command.browser import without_secrets
@@ -134,6 +136,44 @@ def test_words_are_broken_between_lines_only(path: Path, monkeypatch: pytest.Mon
     assert [line for line in narrow.splitlines() if len(line) > 80 and " " in line.strip()] == []
 
 
+def test_the_same_options_are_listed_once() -> None:
+    """Where a filter is on several routes, the others say where its options stand."""
+    write_ini("""
+        [composite:main]
+        paste.composite_factory = tests.ini:make_urlmap
+        /open = open
+        /closed = closed
+
+        [pipeline:open]
+        pipeline = cors cors hello
+
+        [pipeline:closed]
+        pipeline = cors egg:wsgi_mw_paste#errors hello
+
+        [filter:cors]
+        use = egg:wsgi_mw_paste#cors
+        cors_allowed = https://app.example.com
+        """)
+    lines = printed(check("test.ini")).partition("Warnings")[0].splitlines()
+    # All but the options, which are indented as deep or deeper, by themselves.
+    shown = [line for line in lines if re.match(r" {2,8}\S", line) and "        cors_" not in line]
+    assert shown == [
+        "  main: composite, test.ini:2 [composite:main]",
+        "  /open",
+        "      cors: wsgi_mw_paste (cors), test.ini:13 [filter:cors]",
+        "      cors: wsgi_mw_paste (cors), test.ini:13 [filter:cors]",
+        "        as above",
+        "      hello: application, test.ini:17 [app:hello]",
+        "  /closed",
+        "      cors: wsgi_mw_paste (cors), test.ini:13 [filter:cors]",
+        "        as under /open",
+        "      egg:wsgi_mw_paste#errors: wsgi_mw_paste (errors),",
+        "        test.ini:11 [pipeline:closed] pipeline",
+        "      hello: application, test.ini:17 [app:hello]",
+    ]
+    assert sum(line.startswith("        cors_allowed ") for line in lines) == 1
+
+
 def test_a_finding_shows_its_code_and_the_lines_to_write() -> None:
     """The place comes first, then what is wrong, then what to write, line by line."""
     write_ini("[app:main]\nuse = hello\n")
@@ -184,6 +224,35 @@ def test_an_explanation_fits_in_80_columns(capsys: pytest.CaptureFixture[str]) -
     ]
 
 
+APP = "[app:app]\npaste.app_factory = tests.explaining:make_app\n"
+
+
+def test_an_explanation_shows_which_headers_were_replaced(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Below the response, with ``--app``, where the application has a say."""
+    HEADERS["/own"] = [("Access-Control-Allow-Origin", "*")]
+    write_ini(PIPELINE + APP)
+    question = ["explain", "test.ini", "--origin", "https://app.example.com", "--path", "/own"]
+    replaced = "  Replaced: the application's own Access-Control-Allow-Origin: *\n"
+    assert main(question) == 0
+    assert replaced not in capsys.readouterr().out
+    assert main([*question, "--app"]) == 0
+    assert replaced in capsys.readouterr().out
+
+
+def test_an_application_that_ends_the_process_is_printed_as_such(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No server would be left to answer."""
+    write_ini(PIPELINE + APP)
+    question = ["explain", "test.ini", "--origin", "https://app.example.com", "--path", "/exit"]
+    assert main([*question, "--app"]) == 1
+    out = capsys.readouterr().out
+    assert "  < nothing: SystemExit: 0 (the server ends)\n" in out
+    assert "  The browser stops: no response, for the process ends.\n" in out
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
@@ -223,13 +292,16 @@ OK = """
 @pytest.mark.parametrize("arguments", ARGUMENTS)
 @pytest.mark.parametrize("columns", ["3", "0", "many"])
 def test_any_width_will_do(
-    arguments: Sequence[str], columns: str, monkeypatch: pytest.MonkeyPatch
+    arguments: Sequence[str],
+    columns: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """``COLUMNS`` may be anything."""
     monkeypatch.setenv("COLUMNS", columns)
     write_ini(OK)
-    done = run(*arguments)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert main(arguments) == 0
+    assert capsys.readouterr().err == ""
 
 
 # Not of --help, whose output is argparse's.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -111,68 +111,6 @@ def answering(
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         start_response(status, list(headers))
         return body
-
-    return app
-
-
-class Body:
-    """A response body that does what a test says, and counts how often it was closed.
-
-    It is an iterable and no iterator; each ``iter()`` begins with the first chunk.
-
-    :param chunks: the chunks. An exception among them is raised in its turn, and a function is
-        called for its chunk.
-    :param in_iter: what ``iter()`` calls or raises first.
-    :param in_close: what ``close()`` calls or raises.
-    """
-
-    def __init__(
-        self,
-        *chunks: bytes | BaseException | Callable[[], bytes],
-        in_iter: BaseException | Callable[[], object] = int,
-        in_close: BaseException | Callable[[], object] = int,
-    ) -> None:
-        self.chunks = chunks
-        self.in_iter = in_iter
-        self.in_close = in_close
-        self.closed = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        _do(self.in_iter)
-        return (chunk if isinstance(chunk, bytes) else _do(chunk) for chunk in self.chunks)
-
-    def close(self) -> None:
-        self.closed += 1
-        _do(self.in_close)
-
-
-def _do(what: BaseException | Callable[[], Any]) -> Any:
-    """Raise an exception, or call a function."""
-    if isinstance(what, BaseException):
-        raise what
-    return what()
-
-
-def failing(
-    error: BaseException,
-    after: Literal["nothing", "start", "write", "chunk"] = "nothing",
-    headers: Iterable[tuple[str, str]] = PLAIN,
-) -> WSGIApplication:
-    """Return an application that raises an exception.
-
-    :param after: how far the response has come by then: nothing was said, ``start_response`` was
-        called, ``write()`` got ``one``, or the body's first chunk was ``one``.
-    """
-
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if after == "nothing":
-            raise error
-        write = start_response("200 OK", list(headers))
-        if after == "chunk":
-            return Body(b"one", error)
-        if after == "write":
-            write(b"one")
-        raise error
 
     return app
 

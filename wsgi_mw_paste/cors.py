@@ -30,6 +30,7 @@ from wsgi_mw_paste.values import (
     list_of,
     method,
     number,
+    path_prefix,
     request_header,
     response_header,
     words,
@@ -125,6 +126,14 @@ class CORSSettings(Settings):
             " everything passes through untouched",
         ),
     )
+    cors_paths: Sequence[str] = dataclasses.field(
+        default=(),
+        metadata=option(
+            list_of(path_prefix),
+            "path prefixes this filter speaks for (`/api` is `/api` and all below it); empty: every"
+            " path",
+        ),
+    )
     cors_allow_credentials: bool = dataclasses.field(
         default=False,
         metadata=option(boolean, "cookies, HTTP authentication, client certificates"),
@@ -167,19 +176,28 @@ class CORSSettings(Settings):
         metadata=option(boolean, "accept `*.github.io` and the like together with credentials"),
     )
 
-    @functools.cached_property
-    def _reading(self) -> Reading:
-        policy = Policy(
+    @property
+    def policy(self) -> Policy:
+        """What decides which origins may be listed."""
+        return Policy(
             self.cors_allow_credentials,
             self.cors_tolerate_insecure_origins,
             self.cors_tolerate_public_suffixes,
         )
-        return compile_origins(self.cors_allowed, policy)
+
+    @functools.cached_property
+    def _reading(self) -> Reading:
+        return compile_origins(self.cors_allowed, self.policy)
 
     @property
     def origins(self) -> Origins:
         """The entries of ``cors_allowed``, compiled."""
         return self._reading.origins
+
+    @functools.cached_property
+    def paths(self) -> Paths:
+        """The entries of ``cors_paths``, compiled."""
+        return Paths(self.cors_paths)
 
     @functools.cached_property
     def remarks(self) -> Sequence[Remark]:
@@ -199,6 +217,14 @@ class CORSSettings(Settings):
             if upper not in self.cors_allow_methods:
                 text = f"browsers do not send {name} as {upper}; write {upper} if that is meant"
                 found.append(Remark(logging.WARNING, "cors_allow_methods", name, text))
+        found += [
+            Remark(
+                logging.WARNING, "cors_paths", path,
+                f"{path} is compared with decoded paths, write it without percent-encoding",
+            )
+            for path in self.cors_paths
+            if re.search("%[0-9A-Fa-f]{2}", path)
+        ]  # fmt: skip
         return tuple(found)
 
     def conflicts(self) -> Iterator[Problem]:
@@ -236,6 +262,40 @@ class Verdict(NamedTuple):
 #: The verdicts on most preflights, made once.
 _ACCEPTED: Final = Verdict(None)
 _NOT_LISTED: Final = Verdict(ORIGIN_NOT_LISTED)
+
+
+class Paths:
+    """The paths that a filter speaks for.
+
+    A match costs one look-up for each segment, up to as many as the longest prefix has.
+
+    :param prefixes: those of ``cors_paths``; none, or ``/`` among them, stand for every path.
+    :ivar every: whether it is every path.
+    """
+
+    def __init__(self, prefixes: Iterable[str]) -> None:
+        # As the environ has them: PEP 3333 strings are bytes in disguise.
+        encoded = [path.encode("utf-8", "surrogateescape").decode("latin-1") for path in prefixes]
+        self.every = not encoded or "/" in encoded
+        self._prefixes = frozenset(encoded)
+        self._depth = max((path.count("/") for path in encoded), default=0)
+
+    def match(self, environ: WSGIEnvironment) -> bool:
+        """Say whether the path of a request is one of them: SCRIPT_NAME and PATH_INFO together."""
+        if self.every:
+            return True
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        # Servers decode ..%2F, and applications may resolve it: who knows where that leads.
+        if "/." in path and {".", ".."}.intersection(path.split("/")):
+            return False
+        end = 0
+        for _ in range(self._depth):
+            end = path.find("/", end + 1)
+            if end < 0:
+                return path in self._prefixes
+            if path[:end] in self._prefixes:
+                return True
+        return False
 
 
 class Preflights:
@@ -371,8 +431,13 @@ class CORSMiddleware:
         settings = resolve(CORSSettings, settings)
         self._app = app
         self._logger = logging.getLogger(_LOGGER)
-        self._off = not settings.origins
-        if not self._off:
+        # Which requests just pass; None if none does.
+        self._passes: Callable[[WSGIEnvironment], bool] | None = None
+        if not settings.origins:
+            self._passes = _pass
+        elif not settings.paths.every:
+            self._passes = lambda environ: not settings.paths.match(environ)
+        if settings.origins:
             self._is_allowed = settings.origins.__contains__
             self._preflights = Preflights(settings)
             self._compile_actual(settings)
@@ -395,7 +460,7 @@ class CORSMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Classify the request as Fetch does, "HTTP requests", and answer or pass it on."""
-        if self._off:
+        if self._passes is not None and self._passes(environ):
             return self._app(environ, start_response)
         origin = environ.get("HTTP_ORIGIN")
         ours: Sequence[tuple[str, str]]
@@ -429,6 +494,11 @@ class CORSMiddleware:
                 exc_info = None
 
         return self._app(environ, start)
+
+
+def _pass(_: WSGIEnvironment) -> bool:
+    """Say that a request is none of the filter's business: CORS is off."""
+    return True
 
 
 def _response(status: int, text: str = "") -> Response:

@@ -120,6 +120,21 @@ def path(word: str) -> str:
     return word
 
 
+def path_prefix(word: str) -> str:
+    """Return a path that stands for itself and everything below it, without a slash at its end."""
+    if not word.startswith("/"):
+        raise ValueError("expected a path that starts with /")
+    if re.search("[*?#]", word):
+        raise ValueError("expected a path without * ? #; /api means /api and everything below it")
+    prefix = word.rstrip("/")
+    segments = prefix.split("/")[1:]
+    if "" in segments:
+        raise ValueError("expected a path without an empty segment")
+    if {".", ".."}.intersection(segments):
+        raise ValueError("expected a path without . and .. segments")
+    return prefix or "/"
+
+
 def path_or_nothing(value: object) -> str:
     """Return one whole path that a request may have, or nothing."""
     if not isinstance(value, str) or not re.fullmatch(r"|/[\w/.~:@+-]*", value, re.ASCII):

@@ -79,9 +79,8 @@ def test_a_traceback_can_be_unfolded(browser: Browser, server: Server) -> None:
     details = "document.querySelector('#requests > li:first-child .lines details')"
     browser.wait(details)
     browser.run(f"{details}.open = true")
-    assert text_of(browser, "#requests > li:first-child pre")[0].endswith(
-        "RuntimeError: raised on purpose"
-    )
+    (traceback,) = text_of(browser, "#requests > li:first-child pre")
+    assert "\nRuntimeError: raised on purpose" in traceback
 
 
 def test_requests_of_other_clients_are_followed_too(browser: Browser, server: Server) -> None:

@@ -1,7 +1,7 @@
-"""The browser's half of CORS: what a script may ask for, and what its browser makes of the answers.
+"""The browser's half of CORS: what a script may request, and what its browser makes of responses.
 
-The rules and their names are those of the Fetch standard, https://fetch.spec.whatwg.org/. Nothing
-in here is sent anywhere; :mod:`wsgi_mw_paste.command.explain` does that.
+The rules and their names are those of the Fetch standard, https://fetch.spec.whatwg.org/. This
+module sends nothing; :mod:`wsgi_mw_paste.command.explain` does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wsgi_mw_paste._http import (
     is_forbidden_request_header,
     is_token,
 )
-from wsgi_mw_paste.origins import ANY, parse_origin
+from wsgi_mw_paste.origins import ANY, is_loopback, parse_origin
 from wsgi_mw_paste.values import method
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from webob import Response
 
-#: "CORS-safelisted request-header": the names, each with the value that it is taken to have if a
-#: script's is not known. Nobody who asks about Content-Type has a form in mind.
+#: "CORS-safelisted request-header": the names, each with the value that is assumed if none is
+#: given. A question about Content-Type is hardly one about forms.
 SAFELISTED_HEADERS: Final[Mapping[str, str]] = {
     "accept": "*/*",
     "accept-language": "en",
@@ -35,7 +35,7 @@ SAFELISTED_HEADERS: Final[Mapping[str, str]] = {
     "content-type": "application/json",
     "range": "bytes=0-",
 }
-#: The same: the longest value, in bytes, and what may be in it.
+#: The same: the longest value, in bytes, and which characters are allowed in it.
 _MAX_VALUE: Final = 128
 _UNSAFE: Final = re.compile(r'[\x00-\x08\x0a-\x1f"():<>?@\[\\\]{}\x7f]')
 _LANGUAGE: Final = re.compile(r"[0-9A-Za-z *,.;=-]*", re.ASCII)
@@ -61,10 +61,10 @@ _BODY_HEADERS: Final = ("content-encoding", "content-language", "content-locatio
 class Fetch:
     """What a script asks its browser for.
 
-    :ivar origin: the page's, as browsers send it; ``null`` for an opaque one.
+    :ivar origin: the page's, as browsers send it; ``null`` for an opaque origin.
     :ivar url: the whole URL.
-    :ivar headers: those that the script sets, by their names in lower case; ``None`` for a value
-        that is not known.
+    :ivar headers: the headers that the script sets, by their names in lower case; ``None`` for an
+        unknown value.
     :ivar credentials: the credentials mode is ``include``.
     :ivar listener: an ``XMLHttpRequest`` listens to the progress of its upload.
     """
@@ -80,7 +80,7 @@ class Fetch:
 def make_fetch(
     origin: str, url: str, word: str = "GET", headers: Sequence[str] = ()
 ) -> tuple[Fetch, list[str]]:
-    """Return what a script asks for, made from what people write as browsers make it.
+    """Return a fetch, made of what people write.
 
     :param word: the method.
     :param headers: each as ``NAME`` or ``NAME: VALUE``.
@@ -89,9 +89,7 @@ def make_fetch(
         be a token in it.
     """
     if origin != "null" and parse_origin(origin) is None:
-        near = re.match(r"[a-z][a-z0-9+.-]*://[^/?#]+", origin.lower())
-        advice = f"; write {near[0]}" if near and parse_origin(near[0]) else ""
-        raise ValueError(f"expected an origin, SCHEME://HOST[:PORT] or null{advice}")
+        raise ValueError(f"expected an origin, SCHEME://HOST[:PORT] or null{_advice(origin)}")
     if not is_token(word):
         raise ValueError("expected a method")
     given, forbidden = {}, []
@@ -106,8 +104,23 @@ def make_fetch(
     return Fetch(origin, _encoded(url), method(word), given), forbidden
 
 
+def _advice(text: str) -> str:
+    """Return which origin may have been meant, as the rest of a sentence."""
+    if text.lower().startswith("file:"):
+        return "; write null, the origin of a file"
+    text = text.removeprefix("//")
+    if "://" not in text:
+        host = re.split("[:/]", text)[0]
+        text = f"{'http' if is_loopback(host) else 'https'}://{text}"
+    try:
+        near = origin_of(text)
+    except ValueError:
+        return ""
+    return f"; write {near}" if parse_origin(near) else ""
+
+
 def _overrides_method(name: str, value: str) -> bool:
-    """Say whether a header smuggles in a method: "forbidden request-header", step 3."""
+    """Say whether a header carries a forbidden method: "forbidden request-header", step 3."""
     words = (word.strip(" \t") for word in value.split(","))
     return name in _METHOD_HEADERS and any(map(is_forbidden_method, words))
 
@@ -131,7 +144,7 @@ def without_secrets(url: str) -> str:
     """
     url = re.sub(r"([?#]).+", r"\1***", url, flags=re.DOTALL)
     # Browsers take a backslash for a slash, and do without the slashes before a host.
-    return re.sub(r"(?<=[:/\\])[^/\\]*@", "***@", url)
+    return re.sub(r"(?<=[:/\\])[^/\\]+@", "***@", url)
 
 
 def unsafe_names(fetch: Fetch) -> list[str]:
@@ -170,7 +183,7 @@ def preflight_reasons(fetch: Fetch) -> list[str]:
 
 
 def preflight_failure(fetch: Fetch, origin: str, response: Response) -> str:
-    """Return what is wrong with the answer to a preflight, if anything: "CORS-preflight fetch"."""
+    """Return what is wrong with a preflight's response, if anything: "CORS-preflight fetch"."""
     if response.status_int not in _OK:
         return f"the status is {response.status}"
     if failure := cors_failure(fetch, origin, response):
@@ -188,7 +201,7 @@ def preflight_failure(fetch: Fetch, origin: str, response: Response) -> str:
 
 
 def cors_failure(fetch: Fetch, origin: str, response: Response) -> str:
-    """Return what is wrong with an answer, if anything: "CORS check".
+    """Return what is wrong with a response, if anything: "CORS check".
 
     :param origin: the value of ``Origin`` that was sent.
     """
@@ -208,7 +221,7 @@ def cors_failure(fetch: Fetch, origin: str, response: Response) -> str:
 def sort_headers(fetch: Fetch, response: Response, *, cors: bool) -> tuple[list[str], list[str]]:
     """Return the names of the headers that a script may read, and the names of the others.
 
-    :param cors: the answer is of another origin than the page.
+    :param cors: the response comes from another origin than the page.
     """
     exposed = {name.lower() for name in _items(response, "Access-Control-Expose-Headers")}
     every = not cors or (ANY in exposed and not fetch.credentials)
@@ -224,7 +237,7 @@ def sort_headers(fetch: Fetch, response: Response, *, cors: bool) -> tuple[list[
 def redirected(fetch: Fetch, response: Response) -> Fetch | None:
     """Return what is fetched instead, ``None`` for no redirect: "HTTP-redirect fetch".
 
-    :raises ValueError: the answer's ``Location`` is no URL.
+    :raises ValueError: the response's ``Location`` is not a URL.
     """
     status, name = response.status_int, fetch.method
     if status not in _REDIRECTS or "Location" not in response.headers:
@@ -242,8 +255,22 @@ def redirected(fetch: Fetch, response: Response) -> Fetch | None:
     return replace(fetch, url=url, method=name, headers=headers)
 
 
+def redirect_failure(fetch: Fetch, *, cors: bool) -> str:
+    """Return why a browser does not follow a redirect, if it does not: "HTTP-redirect fetch".
+
+    :param fetch: what would be fetched instead.
+    :param cors: a response of the chain so far came from another origin than the page.
+    """
+    url = urlsplit(fetch.url)
+    if url.scheme not in ("http", "https"):
+        return "redirected to a URL that is not http: or https:"
+    if (url.username or url.password) and (cors or origin_of(fetch.url) != fetch.origin):
+        return "redirected to a URL with a user name or password"
+    return ""
+
+
 def _items(response: Response, header: str) -> list[str]:
-    """Return the list in a header; one with a bad item in it is as good as none."""
+    """Return the list in a header, which is empty if any of its items is malformed."""
     items = [item.strip(" \t") for item in ",".join(response.headers.getall(header)).split(",")]
     items = [item for item in items if item]
     return items if all(map(is_token, items)) else []

@@ -1,8 +1,9 @@
 """The command ``wsgi-mw-paste``, also ``python -m wsgi_mw_paste``.
 
-Use ``check`` before a deployment, in CI with ``--strict``; ``explain`` when a browser refuses;
-``options`` to look one up. They serve nothing and change nothing. What they see is the file, the
-environment and the ``.env`` of the place where they run: run them beside the server, as the server.
+Use ``check`` before a deployment, in CI with ``--strict``; ``explain`` when a browser reports a
+CORS error; ``options`` to look one up. They serve nothing and change nothing. They read the file,
+the environment and the ``.env`` file of the place where they run, so run them where and as the
+server runs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import logging
 import os
 import sys
 from dataclasses import replace
+from importlib import metadata
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -25,21 +27,24 @@ from wsgi_mw_paste.command.loader import DeploymentError
 from wsgi_mw_paste.command.output import Terminal, write_explanation, write_options, write_report
 from wsgi_mw_paste.command.pipeline import read
 from wsgi_mw_paste.factories import FACTORIES
-from wsgi_mw_paste.settings import reference
+from wsgi_mw_paste.settings import printable, reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_ABOUT: Final = "Say what is in force, where it came from, and why a browser was refused."
+_ABOUT: Final = (
+    "Show which options are in effect, where each comes from, what is wrong with them, and why a"
+    " browser keeps a response from a script."
+)
 _CHECK: Final = """\
 example:
   wsgi-mw-paste check production.ini --strict cors_max_age=60
 
 exit status: 0 clean, 1 warnings with --strict, 2 errors
 
---json prints an object with file, pipeline and findings; each finding has level
-(error, warning or note), place (level, file, section, key, line), message and
-value. wsgi_mw_paste.command.check.Report.as_json describes the rest.
+--json prints an object with file, pipeline and findings. Each finding has code,
+level (error, warning or note), place (level, file, section, key, line), message
+and value. wsgi_mw_paste.command.check.Report.as_json describes the rest.
 """
 _EXPLAIN: Final = """\
 example:
@@ -48,8 +53,8 @@ example:
 
 exit status: 0 allowed, 1 refused, 2 errors
 
-Page and application are taken to be of different origins. A header that is only
-named may have any value; a Content-Type is taken to be application/json.
+The page and the application are assumed to have different origins. A header
+without a value may have any; a Content-Type is assumed to be application/json.
 """
 _OPTIONS: Final = """\
 example:
@@ -83,17 +88,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     parser = _parser()
     try:
-        # Variables are known by their =, so that they may stand behind options, too.
+        # Variables are recognised by their =, so they may follow options, too.
         given, rest = parser.parse_known_args(arguments)
         words = [*getattr(given, "variables", ()), *rest]
         takes_none = "variables" not in given
         if wrong := [w for w in words if "=" not in w or w.startswith("-") or takes_none]:
-            parser.error(f"unrecognized arguments: {' '.join(wrong)}; variables are NAME=VALUE")
+            parser.error(_unrecognized(wrong, is_explain="header" in given))
     except SystemExit as done:  # argparse's, after --help and after mistakes
         return int(done.code or 0)
     given.variables = dict(word.split("=", 1) for word in words)
     status: int = given.run(given)
     return status
+
+
+def _unrecognized(words: Sequence[str], *, is_explain: bool) -> str:
+    """Return what argparse says of words that it does not know; there may be a token in them."""
+    if not is_explain:
+        return printable(f"unrecognized arguments: {' '.join(words)}; a variable is NAME=VALUE")
+    names = " ".join(word.partition("=")[0] for word in words if word.startswith("-"))
+    return printable(
+        f"unrecognized arguments{names and ': '}{names}; a variable is NAME=VALUE, a header is one"
+        " word: --header 'NAME: VALUE'"
+    )
 
 
 def _drop_output() -> None:
@@ -103,6 +119,8 @@ def _drop_output() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("wsgi-mw-paste", description=_ABOUT, allow_abbrev=False)
+    version = f"%(prog)s {metadata.version('wsgi_mw_paste')}"
+    parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, about: str, epilog: str) -> argparse.ArgumentParser:
@@ -115,9 +133,9 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
 
-    command = add("check", "list what is in force and what is wrong with an INI file", _CHECK)
+    command = add("check", "list the options in effect and what is wrong with a file", _CHECK)
     _add_file(command)
-    command.add_argument("--strict", action="store_true", help="fail on warnings, too")
+    command.add_argument("--strict", action="store_true", help="exit with status 1 on warnings")
     command.add_argument(
         "--missing-ok",
         action="store_true",
@@ -126,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=_check)
 
-    command = add("explain", "play a browser whose script sends a request", _EXPLAIN)
+    command = add("explain", "simulate a browser request and explain the outcome", _EXPLAIN)
     _add_file(command)
     command.add_argument("--origin", required=True, help="the page's origin, or null")
     command.add_argument("--method", default="GET", help="the method (default: GET)")
@@ -137,16 +155,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME[: VALUE]",
         help="a header that the script sets; may be repeated",
     )
-    command.add_argument("--credentials", action="store_true", help='credentials: "include"')
     command.add_argument(
-        "--upload-listener", action="store_true", help="the script follows its upload's progress"
+        "--credentials", action="store_true", help='fetch with credentials: "include"'
+    )
+    command.add_argument(
+        "--upload-listener", action="store_true", help="the script listens to its upload's progress"
     )
     command.add_argument("--path", default="/", help="the path (default: /)")
     command.add_argument(
         "--route", metavar="KEY", help="which of a composite's pipelines to take, by its key"
     )
     command.add_argument(
-        "--app", action="store_true", help="ask the application itself, not a stand-in"
+        "--app", action="store_true", help="call the application itself, not a stand-in"
     )
     command.set_defaults(run=_explain)
 
@@ -159,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_file(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="INI", help="the file: x.ini, x.ini#NAME or config:x.ini")
     command.add_argument(
-        "variables", metavar="NAME=VALUE", nargs="*", help="a variable, as for pserve"
+        "variables", metavar="NAME=VALUE", nargs="*", default=(), help="a variable, as for pserve"
     )
     command.add_argument("--name", help="the application (default: main)")
 
@@ -183,7 +203,7 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _explain(given: argparse.Namespace) -> int:
-    # Any host but the page's: what is asked about is another origin.
+    # Any host but the page's: the question is about another origin.
     host = "127.0.0.1" if given.origin == "http://localhost" else "localhost"
     if not given.path.startswith("/"):
         return _fail("expected a path that starts with /")
@@ -206,7 +226,7 @@ def _explain(given: argparse.Namespace) -> int:
         explanation = explain(app, fetch)
     out = Terminal(sys.stdout)
     for name in forbidden:
-        out.write(f"Browsers let no script set {name}; it is left out.")
+        out.write(f"Browsers do not let scripts set {name}; it is left out.")
     write_explanation(out, explanation)
     return int(explanation.refusal is not None)
 
@@ -231,7 +251,7 @@ def _fail(*reasons: object) -> int:
 def _quiet() -> Iterator[None]:
     """Keep what is not ours off stdout, and our records off stderr.
 
-    Python writes the records there that nobody handles.
+    Python writes records without a handler there.
     """
     logger, handler = logging.getLogger("wsgi_mw_paste"), logging.NullHandler()
     logger.addHandler(handler)

@@ -13,13 +13,17 @@ from wsgi_mw_paste.command.pipeline import application_node
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from wsgi_mw_paste._wsgi import Headers, Write
     from wsgi_mw_paste.command.loader import DeploymentError
     from wsgi_mw_paste.command.pipeline import Node
 
 #: The list in the environ of the nodes that a request has come to.
 PASSED_KEY: Final = "wsgi_mw_paste.passed"
+#: The list in the environ of the CORS headers that the application itself sent.
+_OWN_KEY: Final = "wsgi_mw_paste.own_cors_headers"
 _MESSAGE_LIMIT: Final = 500
 
 
@@ -34,7 +38,7 @@ def build(
     :raises DeploymentError: a factory raises.
     """
     if node.role == "application":
-        app = make_app(node)
+        app = _noting(make_app(node))
     elif node.role == "filter":
         app = build(node.inner[""], make_app)
         with blaming(node.place):
@@ -49,6 +53,22 @@ def build(
         return app(environ, start_response)
 
     return passed
+
+
+def _noting(app: WSGIApplication) -> WSGIApplication:
+    """Return an application that leaves its CORS headers in the environ's :data:`_OWN_KEY`."""
+
+    def noting(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        own = environ.setdefault(_OWN_KEY, [])
+
+        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
+            own[:] = [h for h in headers if str(h[0]).lower().startswith("access-control-")]
+            more = () if exc_info is None else (exc_info,)
+            return start_response(status, headers, *more)
+
+        return app(environ, start)
+
+    return noting
 
 
 def make_real(node: Node) -> WSGIApplication:
@@ -66,30 +86,47 @@ class Exchange(NamedTuple):
 
     :ivar request: as it was sent; filters change what they get.
     :ivar passed: the nodes that the request came to, in order.
-    :ivar raised: the exception that nothing turned into an answer, in one line; servers then send
-        a bare 500, and so does *response*.
+    :ivar raised: the exception that nothing turned into a response, in one line; servers then send
+        a bare 500, and *response* is one.
+    :ivar exits: it was ``SystemExit``, at which a server ends instead.
+    :ivar replaced: the CORS headers that the application sent, and that are not in the response.
     """
 
     request: Request
     response: Response
     passed: Sequence[Node]
     raised: str = ""
+    exits: bool = False
+    replaced: Sequence[tuple[str, str]] = ()
 
 
 def send(app: WSGIApplication, request: Request) -> Exchange:
-    """Call an application as a server does; its body is closed unread, it may have no end."""
+    """Call an application as a server does; its body is closed unread, for it may have no end."""
     passed: list[Node] = []
-    sent = Request({**request.environ, PASSED_KEY: passed})
+    own: list[tuple[str, str]] = []
+    sent = Request({**request.environ, PASSED_KEY: passed, _OWN_KEY: own})
     try:
         # catch_exc_info is WebOb's name for what start_response is to do with an answer that comes
         # in place of an exception: take it.
         response = sent.get_response(app, catch_exc_info=True)
         if hasattr(response.app_iter, "close"):
             response.app_iter.close()
+        _check_headers(response)
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever foreign code does
         raised = f"{type(error).__name__}: {' '.join(str(error).split())}"[:_MESSAGE_LIMIT]
-        return Exchange(request, Response(status=500), passed, raised)
-    return Exchange(request, response, passed)
+        exits = isinstance(error, SystemExit)
+        return Exchange(request, Response(status=500), passed, raised, exits)
+    replaced = [header for header in own if header not in response.headerlist]
+    return Exchange(request, response, passed, replaced=replaced)
+
+
+def _check_headers(response: Response) -> None:
+    """Raise TypeError where servers do: PEP 3333 wants native strings."""
+    for name, value in response.headerlist:
+        for part in (name, value):
+            if type(part) is not str:
+                shown = name if isinstance(name, str) else repr(name)
+                raise TypeError(f"the header {shown} is {type(part).__name__}, not str")
 
 
 class _Applications:

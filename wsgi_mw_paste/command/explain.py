@@ -1,8 +1,8 @@
-"""A browser, played against a pipeline: what it asks, what it makes of the answers, and why.
+"""A simulated browser that sends a request through a pipeline, and explains the outcome.
 
-Use it to learn why a script gets no answer, without a browser and before anything is deployed. It
-knows nothing of what a proxy adds, of caches and cookies, of mixed content, nor of the page's
-Content-Security-Policy, each of which may stop a real request.
+Use it to find out why a script gets no response, without a browser and before anything is deployed.
+It knows nothing of proxies, caches, cookies, mixed content or the page's Content-Security-Policy,
+any of which may stop a real request.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ from wsgi_mw_paste.command.browser import (
     origin_of,
     preflight_failure,
     preflight_reasons,
+    redirect_failure,
     redirected,
     sort_headers,
     unsafe_names,
+    without_secrets,
 )
 from wsgi_mw_paste.command.exchange import Exchange, send
+from wsgi_mw_paste.command.near_misses import near_misses
 from wsgi_mw_paste.cors import (
     HEADERS_TOO_LONG,
     METHOD_MALFORMED,
     METHOD_NOT_LISTED,
+    ORIGIN_NOT_LISTED,
     ORIGIN_OPAQUE,
     Preflights,
 )
@@ -37,17 +41,23 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     from wsgi_mw_paste.command.findings import Place
+    from wsgi_mw_paste.command.near_misses import NearMiss
     from wsgi_mw_paste.command.pipeline import Node
+    from wsgi_mw_paste.cors import CORSSettings
 
 #: Fetch, "HTTP-redirect fetch".
 _MAX_REDIRECTS: Final = 20
+#: How many near misses a verdict names.
+_MAX_NEAR: Final = 3
+#: The failure where no server is left to answer.
+_END: Final = "no response, for the process ends"
 
 
 class Step(NamedTuple):
-    """One request of the browser's.
+    """A request that the browser sends.
 
     :ivar why: the reasons for a preflight; an actual request has none.
-    :ivar failure: what is wrong with the answer, empty if the browser goes on.
+    :ivar failure: what is wrong with the response, empty if the browser goes on.
     """
 
     why: Sequence[str]
@@ -56,27 +66,31 @@ class Step(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why a script gets no answer.
+    """Why a script gets no response.
 
     :ivar reason: in the words of the 403 and the log, if it is one of theirs.
     :ivar advice: what to change.
     :ivar place: where; ``None`` if it is nowhere in the file.
+    :ivar near: the entries of ``cors_allowed`` that nearly cover the origin.
     """
 
     reason: str
     advice: str
     place: Place | None = None
+    near: Sequence[NearMiss] = ()
 
 
 class Explanation(NamedTuple):
     """What a browser does with a :class:`~wsgi_mw_paste.command.browser.Fetch`.
 
+    :ivar asked: the fetch itself.
     :ivar fetch: the last one, after redirects.
     :ivar readable: the names of the response headers that the script may read.
     :ivar hidden: the names of the others.
-    :ivar refusal: ``None`` if the script gets the answer.
+    :ivar refusal: ``None`` if the script gets the response.
     """
 
+    asked: Fetch
     fetch: Fetch
     steps: Sequence[Step]
     readable: Sequence[str] = ()
@@ -85,54 +99,61 @@ class Explanation(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """All of it in one sentence."""
+        """The outcome in a sentence, and a sentence on each near miss."""
         fetch, refusal = self.fetch, self.refusal
         if refusal is None:
+            url = fetch.url if fetch.url == self.asked.url else without_secrets(fetch.url)
             return (
-                f"Allowed: a script of {fetch.origin} may read the answer to"
-                f" {fetch.method} {fetch.url}."
+                f"Allowed: a script of {fetch.origin} may read the response to"
+                f" {fetch.method} {url}."
             )
         place = f" ({refusal.place})" if refusal.place else ""
-        return f"Refused, {refusal.reason}: {refusal.advice}{place}."
+        near = [f"{entry} {reason}." for entry, reason in refusal.near[:_MAX_NEAR]]
+        return " ".join([f"Refused, {refusal.reason}: {refusal.advice}{place}.", *near])
 
 
 def explain(
     app: WSGIApplication, fetch: Fetch, served: Collection[str] | None = None
 ) -> Explanation:
-    """Play a browser that fetches in the mode ``cors`` and has nothing in its caches.
+    """Simulate a browser that fetches in the mode ``cors`` and has nothing in its caches.
 
-    :param app: what :func:`~wsgi_mw_paste.command.pipeline.build` returns.
-    :param served: the origins that *app* answers for; without it, the one of the URL.
+    :param app: what :func:`~wsgi_mw_paste.command.exchange.build` returns.
+    :param served: the origins that *app* answers for; by default the one of the URL.
     """
+    asked = fetch
     served = [origin_of(fetch.url)] if served is None else served
     steps: list[Step] = []
     origin, cors = fetch.origin, False
+
+    def refused(refusal: Refusal) -> Explanation:
+        return Explanation(asked, fetch, steps, refusal=refusal)
+
     for _ in range(_MAX_REDIRECTS + 1):
         here = origin_of(fetch.url)
         if here not in served:
             advice = f"that server decides, asked with Origin: {origin}"
-            refusal = Refusal(f"redirected to {here}", advice)
-            return Explanation(fetch, steps, refusal=refusal)
-        # Fetch, "main fetch": once an answer was another origin's, all that follow count as such.
+            return refused(Refusal(f"redirected to {here}", advice))
+        # Fetch, "main fetch": after a response of another origin, all that follow count as such.
         cors = cors or here != fetch.origin
         for step in _steps(app, fetch, origin, cors=cors):
             steps.append(step)
             if step.failure:
-                return Explanation(fetch, steps, refusal=_refusal(fetch, origin, step))
+                return refused(_refusal(fetch, origin, step))
         response = steps[-1].exchange.response
         try:
             following = redirected(fetch, response)
         except ValueError:
-            refusal = Refusal("redirected to what is no URL", "mend the application's Location")
-            return Explanation(fetch, steps, refusal=refusal)
+            reason = "redirected to something that is not a URL"
+            return refused(Refusal(reason, "fix the application's Location"))
         if following is None:
-            return Explanation(fetch, steps, *sort_headers(fetch, response, cors=cors))
+            return Explanation(asked, fetch, steps, *sort_headers(fetch, response, cors=cors))
+        if failure := redirect_failure(following, cors=cors):
+            return refused(Refusal(failure, "fix the application's Location"))
         if here not in (fetch.origin, origin_of(following.url)):
-            # Fetch, "serializing a request origin": nobody can vouch for the page any more.
+            # Fetch, "serializing a request origin": the server of another origin chose the URL.
             origin = "null"
         fetch = following
-    refusal = Refusal("too many redirects", "mend the application")
-    return Explanation(fetch, steps, refusal=refusal)
+    return refused(Refusal("too many redirects", "fix the application"))
 
 
 def _steps(app: WSGIApplication, fetch: Fetch, origin: str, *, cors: bool) -> Iterator[Step]:
@@ -146,7 +167,8 @@ def _steps(app: WSGIApplication, fetch: Fetch, origin: str, *, cors: bool) -> It
         }
         headers = {name: value for name, value in headers.items() if value}
         exchange = send(app, Request.blank(fetch.url, method="OPTIONS", headers=headers))
-        yield Step(why, exchange, preflight_failure(fetch, origin, exchange.response))
+        failure = _END * exchange.exits or preflight_failure(fetch, origin, exchange.response)
+        yield Step(why, exchange, failure)
     headers = {
         name: SAFELISTED_HEADERS.get(name, "-") if value is None else value
         for name, value in fetch.headers.items()
@@ -154,29 +176,22 @@ def _steps(app: WSGIApplication, fetch: Fetch, origin: str, *, cors: bool) -> It
     if cors or fetch.method not in ("GET", "HEAD"):
         headers["Origin"] = origin
     exchange = send(app, Request.blank(fetch.url, method=fetch.method, headers=headers))
-    yield Step([], exchange, cors_failure(fetch, origin, exchange.response) if cors else "")
+    failure = cors_failure(fetch, origin, exchange.response) if cors else ""
+    yield Step([], exchange, _END * exchange.exits or failure)
 
 
 def _refusal(fetch: Fetch, origin: str, step: Step) -> Refusal:
-    """Return what stands behind a failure, and what to change."""
+    """Return the cause of a failure, and what to change."""
     exchange = step.exchange
-    node = next((each for each in exchange.passed if each.cors is not None), None)
+    if exchange.exits:
+        reason = f"the application ends the process ({exchange.raised})"
+        return Refusal(reason, "remove sys.exit() from what it runs for this request")
+    node = next((node for node in exchange.passed if node.cors is not None), None)
     if node is None or node.cors is None:
         return _without_cors(exchange)
-    if not node.cors.origins:
-        return _change(node, "cors_allowed", "CORS is off", origin)
     asked = (fetch.method, ",".join(unsafe_names(fetch))) if step.why else ("GET", "")
-    reason, name, _ = Preflights(node.cors).judge(origin, *asked)
-    if reason is ORIGIN_OPAQUE:
-        advice = "give the page an origin of its own, only * would cover this one"
-        return Refusal(reason.text, advice, _place(node, reason.option))
-    if reason is METHOD_NOT_LISTED and name.upper() in node.cors.cors_allow_methods:
-        advice = f"write {name.upper()} in the script, browsers send this method as it is"
-        return Refusal(reason.text, advice, _place(node, reason.option))
-    if reason in (METHOD_MALFORMED, HEADERS_TOO_LONG):
-        return Refusal(reason.text, "send fewer or shorter names, no option allows these")
-    if reason is not None:
-        return _change(node, reason.option, reason.text, name or origin)
+    if refusal := _refused_by(node, node.cors, origin, *asked):
+        return refusal
     if fetch.credentials and not node.cors.cors_allow_credentials:
         advice = "write cors_allow_credentials = true"
         if node.cors.origins.any:
@@ -184,35 +199,62 @@ def _refusal(fetch: Fetch, origin: str, step: Step) -> Refusal:
         place = _place(node, "cors_allow_credentials")
         return Refusal("credentials are not allowed", advice, place)
     if exchange.raised:
-        advice = "put egg:wsgi_mw_paste#errors innermost, so that browsers get an answer"
+        advice = (
+            "list egg:wsgi_mw_paste#errors directly before the application, so that browsers get a"
+            " response"
+        )
         return Refusal(f"{exchange.raised} escaped", advice, node.mention)
-    outside = " or ".join(each.name for each in exchange.passed[: exchange.passed.index(node)])
-    advice = f"{node.name} allowed it; see what {outside} made of the answer"
+    outside = exchange.passed[: exchange.passed.index(node)]
+    names = " or ".join(node.name for node in outside)
+    advice = f"{node.name} allowed it; see what {names} made of the response"
     return Refusal(step.failure, advice, node.mention)
 
 
+def _refused_by(
+    node: Node, settings: CORSSettings, origin: str, method: str, requested: str
+) -> Refusal | None:
+    """Return why a CORS filter refuses, ``None`` if it does not."""
+    if not settings.origins:
+        return _change(node, "cors_allowed", "CORS is off", origin)
+    reason, name, _ = Preflights(settings).judge(origin, method, requested)
+    if reason is None:
+        return None
+    if reason is ORIGIN_NOT_LISTED:
+        near = near_misses(origin, settings.cors_allowed, settings.policy)
+        return _change(node, reason.option, reason.text, origin)._replace(near=near)
+    if reason is ORIGIN_OPAQUE:
+        advice = "serve the page from an origin of its own; only * would cover this one"
+        return Refusal(reason.text, advice, _place(node, reason.option))
+    if reason is METHOD_NOT_LISTED and name.upper() in settings.cors_allow_methods:
+        advice = f"write {name.upper()} in the script; browsers send this method as it is written"
+        return Refusal(reason.text, advice, _place(node, reason.option))
+    if reason in (METHOD_MALFORMED, HEADERS_TOO_LONG):
+        return Refusal(reason.text, "send fewer or shorter names; no option allows these")
+    return _change(node, reason.option, reason.text, name)
+
+
 def _without_cors(exchange: Exchange) -> Refusal:
-    """Return why no CORS filter had a say."""
+    """Return why no CORS filter took part."""
     last = exchange.passed[-1]
     inside = [each for route in last.routes() for each in route if each.kind in ("main", "cors")]
     if inside:
         what = f"{last.name} answered for itself ({exchange.raised or exchange.response.status})"
-        return Refusal(what, f"put {inside[0].name} in front of {last.name}", last.mention)
-    advice = "put egg:wsgi_mw_paste#cors in front of the application"
+        return Refusal(what, f"list {inside[0].name} before {last.name}", last.mention)
+    advice = "list egg:wsgi_mw_paste#cors before the application"
     return Refusal(f"no CORS filter is on the way to {last.name}", advice, last.mention)
 
 
 def _change(node: Node, option: str, reason: str, item: str) -> Refusal:
-    """Return a refusal that one more item in a list would end."""
+    """Return a refusal that one more item in a list would lift."""
     if node.place_of(option).level != "default":
         return Refusal(reason, f"add {item} to {option}", node.place_of(option))
-    # A line of its own takes the place of the default, so it has to repeat it.
+    # A value that is written replaces the default, so it has to repeat it.
     default = next(each.text for each in node.values() if each.option == option)
     text = f"{default}, {item}" if default else item
     return Refusal(reason, f"write {option} = {text}", node.place)
 
 
 def _place(node: Node, option: str) -> Place:
-    """Return the place of an option that somebody set, else the one to set it in."""
+    """Return the place of an option, or the place to write it where it is not set."""
     place = node.place_of(option)
     return node.place if place.level == "default" else place

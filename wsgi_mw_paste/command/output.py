@@ -83,7 +83,7 @@ def write_report(out: Terminal, report: Report, node: Node) -> None:
     :param node: the report's, of a file that can be loaded.
     """
     out.write(f"What a request passes in {report.file}", "bold")
-    _write_node(out, node, 2)
+    _write_node(out, node, 2, {})
     out.write()
     for level, colour in _LEVELS:
         if found := report.of(level):
@@ -96,7 +96,14 @@ def write_report(out: Terminal, report: Report, node: Node) -> None:
     out.write(", ".join(f"{count} {level}{'s' * (count != 1)}" for count, level in counts), colour)
 
 
-def _write_node(out: Terminal, node: Node, indent: int) -> None:
+def _write_node(
+    out: Terminal, node: Node, indent: int, seen: dict[object, str], under: str = ""
+) -> None:
+    """Write a node and what it passes requests to.
+
+    :param seen: options that were written already, each with the key of the composite there.
+    :param under: the key of the composite here.
+    """
     what, place = node.role, str(node.place)
     if node.factory is not None:
         what = f"wsgi_mw_paste ({', '.join(node.factory.parts or [node.factory.name])})"
@@ -106,12 +113,18 @@ def _write_node(out: Terminal, node: Node, indent: int) -> None:
     out.write(f"{head}, {place}" if fits else f"{head},", "bold", indent=indent)
     if not fits:
         out.write(place, "bold", indent=indent + 2)
-    _write_values(out, node, indent + 2)
+    listed = (node.sections, *((value.option, value.text) for value in node.values()))
+    if listed in seen and len(listed) > 1:
+        where = "above" if seen[listed] == under else f"under {seen[listed]}"
+        out.write(f"as {where}", indent=indent + 2)
+    else:
+        seen[listed] = under
+        _write_values(out, node, indent + 2)
     for key, inner in node.inner.items():
         if key:
             out.write()
             out.write(key, indent=indent)
-        _write_node(out, inner, indent + 4 if key else indent)
+        _write_node(out, inner, indent + 4 if key else indent, seen, key or under)
 
 
 def _write_values(out: Terminal, node: Node, indent: int) -> None:
@@ -164,7 +177,7 @@ def _write_finding(out: Terminal, finding: Finding) -> None:
 
 
 def write_explanation(out: Terminal, explanation: Explanation) -> None:
-    """Write what a browser asks, what it is told, and what comes of it."""
+    """Write what a browser sends, what it receives, and the verdict."""
     write_steps(out, explanation)
     out.write(explanation.verdict, "red" if explanation.refusal else "green")
 
@@ -178,6 +191,8 @@ def write_steps(out: Terminal, explanation: Explanation) -> None:
             out.write("The actual request", "bold")
         for line in _exchange_lines(exchange):
             out.write(line, indent=2, hang=4)
+        for name, value in exchange.replaced:
+            out.write(f"Replaced: the application's own {name}: {value}", "yellow", indent=2)
         if failure:
             out.write(f"The browser stops: {failure}.", "red", indent=2, hang=2)
         else:
@@ -194,7 +209,7 @@ def write_steps(out: Terminal, explanation: Explanation) -> None:
 
 
 def _exchange_lines(exchange: Exchange) -> Iterator[str]:
-    """Yield a request and its answer, without values that may be secrets."""
+    """Yield a request and its response, without values that may be secrets."""
     request, response = exchange.request, exchange.response
     yield f"> {request.method} {request.path_url}"
     for name, value in request.headers.items():
@@ -202,7 +217,8 @@ def _exchange_lines(exchange: Exchange) -> Iterator[str]:
             shown = name.lower() in _SHOWN_REQUEST_HEADERS or name.lower().startswith(_CORS)
             yield f"> {name}: {value if shown else '***'}"
     if exchange.raised:
-        yield f"< nothing: {exchange.raised} (servers send a bare 500)"
+        end = "the server ends" if exchange.exits else "servers send a bare 500"
+        yield f"< nothing: {exchange.raised} ({end})"
         return
     yield f"< {response.status}"
     for name, value in response.headers.items():
