@@ -302,19 +302,31 @@ def test_long_text_is_cut(caplog: pytest.LogCaptureFixture) -> None:
         pytest.param("", "/HEALTHZ", "200 OK", 1, id="another case"),
         pytest.param("/app", "/healthz", "200 OK", 1, id="mounted elsewhere"),
         pytest.param("", "/live", "200 OK", 1, id="without its mount point"),
+        pytest.param("", "/static/", "200 OK", 0, id="prefix, nothing below it"),
+        pytest.param("", "/static/a", "200 OK", 0, id="below a prefix"),
+        pytest.param("", "/static/a/b.css", "304 Not Modified", 0, id="far below a prefix"),
+        pytest.param("/static", "/a", "200 OK", 0, id="below a prefix, mounted"),
+        pytest.param("/app", "/static/a", "200 OK", 1, id="prefix, mounted elsewhere"),
+        pytest.param("", "/static", "200 OK", 1, id="prefix, no slash"),
+        pytest.param("", "/statics/a", "200 OK", 1, id="another prefix"),
+        pytest.param("", "/a/static/", "200 OK", 1, id="prefix, in the middle"),
+        pytest.param("", "/static/a", "404 Not Found", 1, id="below a prefix, not found"),
+        pytest.param("", "/x/y/caf\xc3\xa9/1", "200 OK", 0, id="below a prefix, not ASCII"),
+        pytest.param("", "/x/y/caf\xc3\xa9", "200 OK", 1, id="a part of a prefix"),
+        pytest.param("", "/" * 8000, "200 OK", 1, id="slashes"),
     ],
 )
 def test_successful_requests_for_excluded_paths_are_not_recorded(
     script: str, path: str, status: str, expected: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Health checks are silent while they succeed; the id is on them all the same."""
-    headers = {"Location": "/"} if status[:3] == "204" else {"Content-Type": "text/plain"}
+    headers = {"Location": "/"} if status[:3] in ("204", "304") else {"Content-Type": "text/plain"}
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         start_response(status, list(headers.items()))
         return []
 
-    excluded = "/healthz, /readyz\n/app/live /café"
+    excluded = "/healthz, /readyz\n/app/live /café /static/* /x/y/café/*"
     answer = call(wrap(app, log_exclude_paths=excluded), inbound(path=path, SCRIPT_NAME=script))
     assert len(caplog.records) == expected
     assert_headers(answer, {**headers, "X-Request-Id": ID})
@@ -504,6 +516,7 @@ def test_the_token_field_has_what_log_tokens_says(
     """Verbatim, as a fingerprint, or not at all; credentials are nowhere else in the record."""
     headers = {} if authorization is None else {"Authorization": authorization}
     app = wrap(log_tokens=log_tokens, log_tokens_key=key)
+    caplog.clear()
     answer = call(app, inbound(headers))
     assert_headers(answer, {"Content-Type": "text/plain", "X-Request-Id": ID})
     record = only_record(caplog)
@@ -517,6 +530,7 @@ def test_the_token_field_has_what_log_tokens_says(
 def test_fingerprints_tell_tokens_apart(caplog: pytest.LogCaptureFixture) -> None:
     """The same token has the same fingerprint on each request, another token has another one."""
     app = wrap(log_tokens="fingerprint", log_tokens_key="key")
+    caplog.clear()
     for token in ("one", "two", "one"):
         call(app, inbound({"Authorization": f"Bearer {token}"}))
     first, second, third = (vars(record)["token"] for record in caplog.records)
@@ -573,11 +587,15 @@ def configure(formatter: dict[str, Any]) -> io.StringIO:
     return stream
 
 
+JSON_FORMATTERS = ["pythonjsonlogger.orjson.OrjsonFormatter", "pythonjsonlogger.json.JsonFormatter"]
+
+
 @pytest.mark.usefixtures("restored_logging")
+@pytest.mark.parametrize("formatter", JSON_FORMATTERS)
 @pytest.mark.parametrize("path", [pytest.param(p, id=name) for name, p in HOSTILE.items()])
-def test_json_records_are_valid_and_have_numbers(path: str) -> None:
+def test_json_records_are_valid_and_have_numbers(path: str, formatter: str) -> None:
     """python-json-logger writes one object per line, with every field, and numbers as numbers."""
-    stream = configure({"()": "pythonjsonlogger.json.JsonFormatter", "fmt": "%(message)s"})
+    stream = configure({"()": formatter, "fmt": "%(message)s"})
     call(wrap(log_tokens="true"), inbound({"Authorization": "Bearer abc"}, path=path))
     (line,) = stream.getvalue().splitlines()
     found = json.loads(line)
@@ -587,6 +605,33 @@ def test_json_records_are_valid_and_have_numbers(path: str) -> None:
     assert unquote(found["path"], encoding="latin-1") == path
     assert found["token"] == "abc"
     assert "abc" not in found["message"]
+
+
+@pytest.mark.usefixtures("restored_logging")
+@pytest.mark.parametrize("formatter", JSON_FORMATTERS)
+def test_json_records_survive_any_text(formatter: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Text that is no WSGI string is cleaned before a formatter can refuse it."""
+    error = type("\xc4rger", (Exception,), {})
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        raise error("\udce9")
+
+    stream = configure({"()": formatter, "fmt": "%(message)s"})
+    texts = dict.fromkeys(
+        ("HTTP_HOST", "REMOTE_ADDR", "HTTP_USER_AGENT", "SCRIPT_NAME"), "/\u65e5\ud83d\udce9"
+    )
+    with pytest.raises(error):
+        RequestIdMiddleware(app, RequestIdSettings(log_tokens=True))(
+            inbound() | texts, lambda *_: lambda _: None
+        )
+    (line,) = stream.getvalue().splitlines()
+    found = json.loads(line)
+    assert (found["error_type"], found["path"], found["user_agent"]) == (
+        "\xc4rger",
+        "/%3F%3F%3F/",
+        "/???",
+    )
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("restored_logging")

@@ -266,6 +266,7 @@ def test_every_option_has_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
             "section",
             "test.ini:11 [filter:cors] CORS_ALLOWED",
         ),
+        "cors_paths": ("", "default", "default"),
         "cors_allow_credentials": (
             "false",
             "section",

@@ -153,7 +153,7 @@ def test_check_shortens_long_values(capsys: pytest.CaptureFixture[str]) -> None:
     write_ini("[pipeline:main]\npipeline = egg:wsgi_mw_paste#cors hello\n")
     assert main(["check", "test.ini", f"cors_allowed={','.join(origins)}"]) == 0
     text = ", ".join(origins)
-    shown = f" {text[:500]}... ({len(text)} characters) cors_allow_credentials "
+    shown = f" {text[:500]}... ({len(text)} characters) cors_paths "
     assert shown in " ".join(capsys.readouterr().out.split())
 
 

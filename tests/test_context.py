@@ -209,9 +209,37 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
         ),
         *(
             pytest.param(
-                {}, {"tracestate": f"a={bad}1"}, {}, id=f"control character {ord(bad):02x}"
+                {},
+                {"traceparent": TRACEPARENT, "tracestate": f"a={bad}1"},
+                {"traceparent": TRACEPARENT},
+                id=f"control character {ord(bad):02x}",
             )
-            for bad in "\x00\t\n\x0b\x1b\x7f\x85\x9b"
+            for bad in "\x00\n\x0b\x1b\x7f\x85\x9b"
+        ),
+        pytest.param(
+            {},
+            {"traceparent": TRACEPARENT, "tracestate": "a=1,\tb=2"},
+            {"traceparent": TRACEPARENT, "tracestate": "a=1,\tb=2"},
+            id="a tab",
+        ),
+        pytest.param({}, {"tracestate": "a=1"}, {}, id="a trace state without a trace"),
+        pytest.param(
+            {},
+            {"traceparent": "\xe9", "tracestate": "a=1"},
+            {},
+            id="a trace state whose trace is unsafe",
+        ),
+        pytest.param(
+            {"request_id_forward_headers": "TraceState X-Tenant"},
+            {"traceparent": TRACEPARENT, "tracestate": "a=1", "X-Tenant": "blue"},
+            {"X-Tenant": "blue"},
+            id="a trace state whose trace is not wanted",
+        ),
+        pytest.param(
+            {"request_id_fallback_headers": "traceparent"},
+            {"X-Request-Id": "a b", "traceparent": "no trace", "tracestate": "a=1"},
+            {},
+            id="a trace state whose trace was invalid",
         ),
         pytest.param(
             {"request_id_forward_headers": "x-request-id traceparent TraceParent"},
@@ -233,8 +261,8 @@ def test_a_request_sends_its_id_and_the_forwarded_headers_on(
 
     options = {"log_tokens": "false", **options}
     environ = make_environ(headers={"X-Request-Id": "abc-123"} | headers)
-    call(between_validators(request_id({}, **options), app), environ)
-    assert found == {"X-Request-Id": "abc-123"} | expected
+    answer = call(between_validators(request_id({}, **options), app), environ)
+    assert found == {"X-Request-Id": answer.header("X-Request-Id")} | expected
 
 
 def test_a_scope_in_a_request_is_a_matter_of_its_own() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -61,6 +62,34 @@ for path in "/json", "/stream", "/raise":
     assert [record for record in records if "abc-123" not in record] == []
 
 
+@pytest.mark.parametrize("name", ["production.ini", "kubernetes/base/application.ini"])
+def test_no_record_is_lost_in_json(name: str) -> None:
+    """Numbers and text arrive as they are; what orjson refuses is on stderr, with all it says."""
+    program = r"""
+import logging, logging.config, sys
+logging.config.fileConfig(sys.argv[1])
+logger = logging.getLogger("shop")
+logger.warning("caf\xe9 %s", "\u65e5\U0001f600", extra={"count": 7, "rate": 0.5})
+logger.warning("name %s", "half \ud83d")
+try:
+    raise ValueError("a byte \udce9")
+except ValueError:
+    logger.exception("failed")
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program, ROOT / "examples" / name],
+        capture_output=True, check=True, encoding="utf-8",
+    )  # fmt: skip
+    (line,) = ran.stdout.splitlines()
+    found = json.loads(line)
+    assert found["message"] == "caf\xe9 \u65e5\U0001f600"
+    assert (found["count"], found["rate"], found["request_id"]) == (7, 0.5, "-")
+    assert ran.stderr.count("--- Logging error ---") == 2
+    assert "Message: 'name %s'\nArguments: ('half \\ud83d',)\n" in ran.stderr
+    assert "ValueError: a byte \\udce9\n" in ran.stderr
+    assert "Message: 'failed'\n" in ran.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "command"),
     [
@@ -94,4 +123,4 @@ def test_no_token_gets_out(
     assert TOKEN not in output
     # JSON shows every field, including the token's fingerprint.
     shown = f'"sha256:{hashlib.sha256(TOKEN.encode()).hexdigest()[:16]}"'
-    assert (shown in output) == ("JsonFormatter" in (ROOT / name).read_text(encoding="utf-8"))
+    assert (shown in output) == ("OrjsonFormatter" in (ROOT / name).read_text(encoding="utf-8"))

@@ -11,19 +11,31 @@ import logging
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any
+from wsgiref.util import FileWrapper
 
 import pytest
 
-from tests.wsgi import make_environ
-from wsgi_mw_paste import factories
+from tests.bodies import (
+    PLAIN,
+    File,
+    Probe,
+    as_closing_iterator,
+    as_generator,
+    as_late_generator,
+    as_list,
+    as_written,
+    inbound,
+    with_ids,
+)
+from tests.wsgi import call, make_environ
+from wsgi_mw_paste import ErrorsMiddleware, factories
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ORIGIN = "https://app.example.com"
-PLAIN = [("Content-Type", "text/plain")]
 #: The filters with their options.
 FILTERS = {
     "cors": {"cors_allowed": ORIGIN},
@@ -82,7 +94,7 @@ def keeps_its_start_response(
 
 #: With which of the filters an exception reaches the server.
 NEVER: Collection[str] = ()
-WITHOUT_ERRORS: Collection[str] = ("cors", "request_id")
+WITHOUT_ERRORS: Collection[str] = ("cors", "request_id", "health")
 ALWAYS: Collection[str] = tuple(FILTERS)
 
 
@@ -152,5 +164,36 @@ def test_a_request_leaves_nothing(
     del tracked
     wrapped = getattr(factories, name)({}, **FILTERS[name])(app)
     assert serve(wrapped, environ) is (name in raises)
+    del environ
+    assert gone() is None
+
+
+def with_errors(app: WSGIApplication) -> WSGIApplication:
+    return with_ids(ErrorsMiddleware(app))
+
+
+@pytest.mark.parametrize("wrap", [with_ids, with_errors], ids=["alone", "around errors"])
+@pytest.mark.parametrize(
+    "make",
+    [as_list, as_closing_iterator, as_generator, as_late_generator, as_written,
+     lambda look, start_response: FileWrapper(File(look))],
+    ids=["list", "iterator", "generator", "late generator", "write", "file wrapper"],
+)  # fmt: skip
+def test_a_request_with_an_id_leaves_nothing(
+    make: Callable[[Probe, StartResponse], Iterable[bytes]],
+    wrap: Callable[[WSGIApplication], WSGIApplication],
+) -> None:
+    """Whatever the body, also where the application keeps the ``start_response`` it was given."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["tests.start_response"] = start_response
+        start_response("200 OK", PLAIN)
+        return make(Probe(), lambda *_: lambda _: None)
+
+    tracked = Tracked()
+    gone = weakref.ref(tracked)
+    environ = inbound(**{"wsgi.file_wrapper": FileWrapper, "tests.tracked": tracked})
+    del tracked
+    call(wrap(app), environ)
     del environ
     assert gone() is None

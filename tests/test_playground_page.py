@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIApplication
 
-KEY = "not-to-be-shown"
+KEY = "a-secret-no-client-may-see"
 INI = f"""
     [pipeline:main]
     pipeline = web playground

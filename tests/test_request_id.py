@@ -128,9 +128,23 @@ def test_each_request_without_an_id_gets_another_one(caplog: pytest.LogCaptureFi
         pytest.param(
             {"X-Request-Id": "a b", "X-Correlation-Id": "other"},
             {"request_id_fallback_headers": FALLBACKS},
+            "other",
+            "inbound",
+            id="an invalid main header is as good as none",
+        ),
+        pytest.param(
+            {"X-Request-Id": "x" * 129, "X-Correlation-Id": "a b", "traceparent": TRACEPARENT},
+            {"request_id_fallback_headers": FALLBACKS},
+            TRACE,
+            "inbound",
+            id="the first valid one of three",
+        ),
+        pytest.param(
+            {"X-Request-Id": "a b"},
+            {"request_id_fallback_headers": FALLBACKS},
             None,
             "replaced",
-            id="an invalid main header is not absent",
+            id="an invalid main header and no fallback",
         ),
         pytest.param(
             {"X-Correlation-Id": "a b", "traceparent": "x"},
@@ -159,13 +173,6 @@ def test_each_request_without_an_id_gets_another_one(caplog: pytest.LogCaptureFi
             TRACEPARENT,
             "inbound",
             id="the main header is not parsed",
-        ),
-        pytest.param(
-            {"traceparent": TRACEPARENT},
-            {"request_id_header": "traceparent"},
-            TRACEPARENT,
-            "inbound",
-            id="not even if it is one that could be",
         ),
         pytest.param(
             {"X-Request-Id": "main", "X-Correlation-Id": "other"},
@@ -225,7 +232,7 @@ def test_an_id_comes_from_the_first_header_that_may_give_one(
     source: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The main header, then the fallbacks in their order, if they are trusted; else a new id."""
+    """The main header, then the fallbacks in their order, if they are trusted; or else a new id."""
     answer = call(wrap(hello, **options), make_environ(headers=headers))
     name = options.get("request_id_header", "X-Request-Id")
     found = answer.header(name)
@@ -288,6 +295,80 @@ def test_a_bad_option_is_an_error(option: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         request_id({}, **{option: value})
     assert {problem.option for problem in caught.value.problems} == {option}
+
+
+@pytest.mark.parametrize(
+    "name", ["traceparent", "Traceparent", "X-Amzn-Trace-Id", "x-cloud-trace-context"]
+)
+def test_a_trace_header_is_a_fallback_only(name: str) -> None:
+    """An id in its place would break the traces of others; the error says where it belongs."""
+    with pytest.raises(ConfigurationError) as caught:
+        request_id({}, request_id_header=name, request_id_fallback_headers=name)
+    (problem,) = caught.value.problems
+    assert problem[:2] == ("request_id_header", name)
+    assert problem.reason == (
+        "expected a header used only for ids, and this one is for traces; list it in"
+        " request_id_fallback_headers, which takes the trace id from it"
+    )
+
+
+@pytest.mark.parametrize("option", ["request_id_header", "request_id_fallback_headers"])
+@pytest.mark.parametrize("name", ["User-Agent", "Cookie", "X-Forwarded-For", "X-Real-IP"])
+def test_a_header_that_means_something_else_is_no_header_for_ids(option: str, name: str) -> None:
+    """Request fields of HTTP, and those that proxies write, keep their meaning."""
+    with pytest.raises(ConfigurationError) as caught:
+        request_id({}, **{option: name})
+    assert [(problem.option, problem.text) for problem in caught.value.problems] == [(option, name)]
+
+
+UNDERSCORES = "proxies such as nginx drop {}, because of its underscores; use {} if you can"
+KEY = "shorter than 16 characters, so it can be guessed; use a longer one, made at random"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        pytest.param({}, [], id="nothing"),
+        pytest.param(
+            {"log_tokens": "false", "request_id_header": "X_Request_Id"},
+            [("request_id_header", "X_Request_Id", UNDERSCORES)],
+            id="header",
+        ),
+        pytest.param(
+            {"log_tokens": "false", "request_id_fallback_headers": "X-A X_B X_C_D"},
+            [
+                ("request_id_fallback_headers", "X_B", UNDERSCORES),
+                ("request_id_fallback_headers", "X_C_D", UNDERSCORES),
+            ],
+            id="fallbacks",
+        ),
+        pytest.param(
+            {"log_tokens": "false", "request_id_forward_headers": "x_tenant"},
+            [("request_id_forward_headers", "x_tenant", UNDERSCORES)],
+            id="forwarded",
+        ),
+        pytest.param(
+            {"log_tokens": "fingerprint", "log_tokens_key": "k" * 15},
+            [("log_tokens_key", "***", KEY)],
+            id="short key",
+        ),
+        pytest.param({"log_tokens": "no", "log_tokens_key": "k" * 16}, [], id="key"),
+    ],
+)
+def test_settings_remark_on_what_is_unwise(
+    options: dict[str, str], expected: list[tuple[str, str, str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each remark is a warning, and is logged when the filter is built, without a secret."""
+    found = RequestIdSettings(**options).remarks  # type: ignore[arg-type]
+    assert [(remark.option, remark.item) for remark in found] == [row[:2] for row in expected]
+    assert [remark.text for remark in found] == [
+        text.format(item, item.replace("_", "-")) for _, item, text in expected
+    ]
+    RequestIdMiddleware(hello, RequestIdSettings(**{"log_tokens": "true", **options}))  # type: ignore[arg-type]
+    assert [(record.levelname, record.name, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "wsgi_mw_paste.request_id", f"{remark.option}: {remark.text}")
+        for remark in found
+    ]
 
 
 @pytest.mark.parametrize(
@@ -355,6 +436,28 @@ def test_an_answer_that_is_taken_back_has_the_header_too() -> None:
     answer = call(wrap(app), make_environ(headers={"X-Request-Id": "abc-123"}))
     assert answer.status == "503 Later"
     assert_headers(answer, {"Content-Type": "text/plain", "X-Request-Id": "abc-123"})
+
+
+def test_arguments_may_be_named() -> None:
+    """``start_response(status, headers, exc_info=…)``, as WebOb and others write it, is served."""
+    started: list[tuple[str, Any]] = []
+
+    def app(environ: WSGIEnvironment, start_response: Any) -> Iterable[bytes]:
+        start_response(status="200 OK", headers=[("Content-Type", "text/html")])
+        try:
+            environ["late"]
+        except KeyError:
+            headers = [("Content-Type", "text/plain")]
+            start_response("503 Later", headers=headers, exc_info=sys.exc_info())
+        return [b"later"]
+
+    def start_response(status: str, headers: Any, exc_info: Any = None, /) -> Any:
+        started.append((status, exc_info and exc_info[0]))
+        return lambda _: None
+
+    settings = RequestIdSettings(log_tokens=False)
+    RequestIdMiddleware(app, settings)(make_environ(), start_response)
+    assert started == [("200 OK", None), ("503 Later", KeyError)]
 
 
 def test_an_inner_filter_keeps_the_first_ones_id(caplog: pytest.LogCaptureFixture) -> None:
@@ -504,7 +607,7 @@ RequestIdMiddleware(hello)
     [
         pytest.param({}, 1, id="by default"),
         pytest.param({"LOG_REQUESTS": "true"}, 1, id="log_requests is no consent"),
-        pytest.param({"LOG_TOKENS_KEY": "key"}, 1, id="a key is no consent"),
+        pytest.param({"LOG_TOKENS_KEY": "k" * 16}, 1, id="a key is no consent"),
         pytest.param({"LOG_TOKENS": "true"}, 0, id="true is consent"),
         pytest.param({"LOG_TOKENS": "fingerprint"}, 0, id="fingerprint"),
         pytest.param({"LOG_TOKENS": "false"}, 0, id="false"),
@@ -514,7 +617,7 @@ RequestIdMiddleware(hello)
 def test_a_default_that_logs_tokens_warns_once(
     variables: dict[str, str], warnings: int, pytestconfig: pytest.Config
 ) -> None:
-    """A process in which nobody chose ``log_tokens`` warns once, however many instances it has."""
+    """A process in which ``log_tokens`` is nowhere set warns once, however many filters it has."""
     done = subprocess.run(
         [sys.executable, "-c", START],
         env={**os.environ, "PYTHONPATH": str(pytestconfig.rootpath), **variables},
@@ -525,8 +628,9 @@ def test_a_default_that_logs_tokens_warns_once(
     )
     lines = [line for line in done.stderr.splitlines() if "log_tokens" in line]
     warning = (
-        "WARNING wsgi_mw_paste.access log_tokens is not set, so Bearer tokens are logged verbatim,"
-        " in the token field; set it to fingerprint or false, or to true to agree"
+        "WARNING wsgi_mw_paste.request_id log_tokens is not set, so Bearer tokens are logged"
+        " verbatim, in the token field; set it to fingerprint or false, or to true to silence this"
+        " warning"
     )
     assert lines == [warning] * warnings
     assert done.stdout == ""

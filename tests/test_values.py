@@ -89,6 +89,7 @@ ACCEPTED: list[tuple[str, Any, Any]] = [
     ("response headers", "*", ("*",)),
     ("response headers", "X-Request-Id Original", ("X-Request-Id", "Original")),
     ("paths", "/health /é /a;b#c", ("/health", "/é", "/a;b#c")),
+    ("paths", "/static/* /_debug_toolbar/* /*", ("/static/*", "/_debug_toolbar/*", "/*")),
 ]
 
 A_LIST = "expected a list of words, separated by commas or whitespace"
@@ -98,7 +99,7 @@ A_NUMBER = "expected a number of seconds from 0 to 86400"
 A_TOKENS = "expected true, fingerprint or false"
 A_SECRET = "expected a key as text, without a ; or # comment behind it"
 A_HEADER = "expected a header name"
-AN_ID_HEADER = "expected a header for ids alone; this one means something else in HTTP"
+AN_ID_HEADER = "expected a header used only for ids; this one already has a meaning in HTTP"
 
 REFUSED: list[tuple[str, Any, str]] = [
     *(("words", value, A_LIST) for value in (None, 1, True, b"a", ["a", 1], {"a": 1}, [b"a"])),
@@ -115,11 +116,16 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("id header", "X Y", A_HEADER),
     *(
         ("id header", text, AN_ID_HEADER)
-        for text in ("Content-Length", "content-type", "Set-Cookie", "VARY", "Connection", "Status")
+        for text in """
+            Content-Length content-type Set-Cookie VARY Connection Status Accept Accept-Language
+            Authorization Cache-Control Cookie Forwarded From If-Match If-Modified-Since
+            If-None-Match If-Range If-Unmodified-Since Max-Forwards Pragma Range Referer User-Agent
+            X-Real-IP
+        """.split()
     ),
     *(
         ("id header", f"{prefix}Any", AN_ID_HEADER)
-        for prefix in ("Access-Control-", "Sec-", "Proxy-")
+        for prefix in ("Access-Control-", "Sec-", "Proxy-", "X-Forwarded-")
     ),
 ]
 
@@ -130,6 +136,8 @@ A_REQUEST_HEADER = "expected a request header of yours; CORS's own need no listi
 A_READABLE_HEADER = "expected a header that scripts can read; browsers hide this one"
 A_RESPONSE_HEADER = "expected a response header of yours; this one is part of CORS"
 A_PATH = "expected a path that starts with /"
+A_PREFIX = "expected a * only at the end, after a slash, as in /static/*"
+NO_QUERY = "expected a path without ?; the query is not part of it"
 
 #: Fetch, "forbidden request-header", without CORS's own.
 FORBIDDEN = """Accept-Charset accept-encoding Connection Content-Length Cookie Cookie2 Date DNT
@@ -149,6 +157,8 @@ REFUSED_ITEMS: list[tuple[str, str, str]] = [
     ("response headers", "Origin", A_RESPONSE_HEADER),
     ("response headers", "Access-Control-Max-Age", A_RESPONSE_HEADER),
     *(("paths", word, A_PATH) for word in ("health", "https://a.example/health", "*")),
+    *(("paths", word, A_PREFIX) for word in ("/a*", "/a/*/", "/*/b", "/a/**", "/a*/*", "/*.css")),
+    *(("paths", word, NO_QUERY) for word in ("/a?", "/a?b=c", "/a/?", "/?/*")),
 ]
 
 

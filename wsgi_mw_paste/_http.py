@@ -24,13 +24,15 @@ _FORBIDDEN_REQUEST_HEADERS: Final = frozenset(
     access-control-request-private-network connection content-length cookie cookie2 date dnt expect
     host keep-alive origin referer set-cookie te trailer transfer-encoding upgrade via""".split()
 )
-#: Headers that servers, proxies and browsers act on.
+#: Headers that servers, proxies and browsers act on: with the fields of RFC 9110.
 HEADERS_OF_HTTP: Final = _FORBIDDEN_REQUEST_HEADERS.union(
-    """allow authorization cache-control clear-site-data etag last-modified link location refresh
-    retry-after server status strict-transport-security vary www-authenticate x-content-type-options
-    x-frame-options""".split()
+    """accept accept-language accept-ranges age allow authentication-info authorization
+    cache-control clear-site-data etag expires forwarded from if-match if-modified-since
+    if-none-match if-range if-unmodified-since last-modified link location max-forwards pragma range
+    refresh retry-after server status strict-transport-security user-agent vary www-authenticate
+    x-content-type-options x-frame-options x-real-ip""".split()
 )
-PREFIXES_OF_HTTP: Final = ("access-control-", "content-", "proxy-", "sec-")
+PREFIXES_OF_HTTP: Final = ("access-control-", "content-", "proxy-", "sec-", "x-forwarded-")
 #: Fetch, "forbidden response-header name": never readable by scripts.
 FORBIDDEN_RESPONSE_HEADERS: Final = frozenset({"set-cookie", "set-cookie2"})
 

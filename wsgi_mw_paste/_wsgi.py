@@ -1,8 +1,11 @@
-"""What PEP 3333 asks of every filter here, and the keys that they share in the environ.
+"""What PEP 3333 asks of every filter here, the keys they share in the environ, and safe logging.
 
 **A start_response that passes exc_info on** keeps it no longer than the call: a server that raises
 the exception again would otherwise leave a reference cycle of traceback, frame and ``exc_info``,
 which stays until the garbage collector runs. Hence the ``finally: exc_info = None`` in each.
+
+**Logging never breaks a response.** Handlers and filters are the user's, and some raise: the log
+host is gone, stderr is closed. During a request, log with :func:`log_safely`.
 """
 
 from __future__ import annotations
@@ -71,14 +74,21 @@ def environ_key(header: str) -> str:
 def log_safely(logger: Logger, level: int, message: str, *args: object, **kwargs: Any) -> None:
     """Call ``logger.log``; an exception in a handler, filter or record factory stops no request.
 
-    It is printed on stderr where ``logging.raiseExceptions`` asks for that, as logging itself does
-    with the exceptions that it catches. ``SystemExit`` and the like pass.
+    It is reported as :func:`report_logging_failure` says. ``SystemExit`` and the like pass.
     """
     try:
         # The record names the line that called this function.
         logger.log(level, message, *args, **{"stacklevel": 2, **kwargs})
     except Exception:  # noqa: BLE001 -- whatever a handler raises
-        if logging.raiseExceptions and sys.stderr is not None:
-            # It may be closed.
-            with contextlib.suppress(Exception):
-                traceback.print_exc()
+        report_logging_failure()
+
+
+def report_logging_failure() -> None:
+    """Print the current exception on stderr where ``logging.raiseExceptions`` asks for that.
+
+    It does so as logging does with the exceptions that it catches itself, and raises nothing.
+    """
+    if logging.raiseExceptions and sys.stderr is not None:
+        # It may be closed, or be the very log that fails.
+        with contextlib.suppress(Exception):
+            sys.stderr.write(f"--- Logging error ---\n{traceback.format_exc()}")

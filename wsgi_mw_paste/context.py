@@ -137,8 +137,12 @@ def outgoing_headers() -> dict[str, str]:
     headers = {
         name: value
         for name, value in forwarded
-        # Clients raise on the rest, and a stranger chose it.
-        if value.isascii() and value.isprintable()
+        # Clients raise on the rest, and a stranger chose it. RFC 9110, section 5.5, allows tabs.
+        if value.isascii() and value.replace("\t", " ").isprintable()
     }
+    names = {name.lower(): name for name in headers}
+    if "tracestate" in names and "traceparent" not in names:
+        # It means nothing alone (W3C Trace Context, section 3.3).
+        del headers[names["tracestate"]]
     headers[header] = request_id
     return headers

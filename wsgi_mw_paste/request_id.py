@@ -12,16 +12,19 @@ A second one inside the first passes through: the id, the record and the header 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import logging
 import re
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from wsgi_mw_paste._access import AccessLog, AccessRecord, warn_of_verbatim_tokens
+from wsgi_mw_paste._access import AccessLog, AccessRecord
 from wsgi_mw_paste._wsgi import (
     REQUEST_ID_KEY,
     environ_key,
     foreign_spellings,
     is_file_wrapper,
+    log_safely,
 )
 from wsgi_mw_paste.context import (
     MAX_LENGTH,
@@ -33,7 +36,7 @@ from wsgi_mw_paste.context import (
     plain_id_matcher,
 )
 from wsgi_mw_paste.logging import RequestIdFilter
-from wsgi_mw_paste.settings import Settings, option, resolve
+from wsgi_mw_paste.settings import Problem, Remark, Settings, option, options, resolve
 from wsgi_mw_paste.values import (
     boolean,
     header_name,
@@ -47,6 +50,7 @@ from wsgi_mw_paste.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextvars import Context
 
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -61,6 +65,10 @@ __all__ = [
     "current_request_id",
 ]
 
+#: The logger of what there is to say at start.
+_LOGGER: Final = "wsgi_mw_paste.request_id"
+#: A key with fewer characters can be guessed by anyone who has a token and its fingerprint.
+_SHORTEST_KEY: Final = 16
 #: Bound once, not for each request.
 _set_scope: Final = current_scope.set
 #: The longest header that is looked at, in characters; trace headers may have several thousand.
@@ -84,14 +92,14 @@ class RequestIdSettings(Settings):
         default=(),
         metadata=option(
             list_of(id_header),
-            "headers to take an id from when the first is missing, in order: any header name;"
+            "headers to take an id from when the first is missing or holds no valid id, in order;"
             " `traceparent`, `X-Amzn-Trace-Id` and `X-Cloud-Trace-Context` are parsed for their"
             " trace id",
         ),
     )
     request_id_trust: bool = dataclasses.field(
         default=True,
-        metadata=option(boolean, "take over a valid inbound id; `false`: always generate"),
+        metadata=option(boolean, "accept a valid inbound id; `false`: always generate"),
     )
     request_id_max_length: int = dataclasses.field(
         default=128,
@@ -115,11 +123,12 @@ class RequestIdSettings(Settings):
         default=(),
         metadata=option(
             list_of(path),
-            "exact paths whose *successful* requests are not logged (health checks)",
+            "paths whose *successful* requests are not logged: exact, or a prefix written"
+            " `/static/*`",
         ),
     )
     log_tokens: bool | Literal["fingerprint"] = dataclasses.field(
-        # What the mission documents; that nobody chose it is worth a warning at start.
+        # What the predecessor's documentation promises. Left at that, it is worth a warning.
         default=True,
         metadata=option(
             tokens_in_logs,
@@ -133,6 +142,45 @@ class RequestIdSettings(Settings):
             secret, "HMAC key for `fingerprint`; a secret, shown as `***` everywhere", secret=True
         ),
     )
+
+    def conflicts(self) -> Iterator[Problem]:
+        """Yield a header that is for trace ids and was to be written with ids of requests."""
+        if self.request_id_header.lower() in _PARSERS:
+            yield self.problem(
+                "request_id_header",
+                self.request_id_header,
+                "expected a header used only for ids, and this one is for traces; list it in"
+                " request_id_fallback_headers, which takes the trace id from it",
+            )
+
+    @functools.cached_property
+    def remarks(self) -> Sequence[Remark]:
+        """What is unwise: headers that get lost, and a key that can be guessed."""
+        found = [
+            Remark(
+                logging.WARNING,
+                option,
+                name,
+                f"proxies such as nginx drop {name}, because of its underscores; use"
+                f" {name.replace('_', '-')} if you can",
+            )
+            for option, names in (
+                ("request_id_header", [self.request_id_header]),
+                ("request_id_fallback_headers", self.request_id_fallback_headers),
+                ("request_id_forward_headers", self.request_id_forward_headers),
+            )
+            for name in names
+            if "_" in name
+        ]
+        if 0 < len(self.log_tokens_key) < _SHORTEST_KEY:
+            text = (
+                f"shorter than {_SHORTEST_KEY} characters, so it can be guessed; use a longer one,"
+                " made at random"
+            )
+            key = options(type(self))["log_tokens_key"]
+            shown = key.show(self.log_tokens_key)
+            found.append(Remark(logging.WARNING, key.name, shown, text))
+        return tuple(found)
 
 
 class RequestIdMiddleware:
@@ -168,7 +216,10 @@ class RequestIdMiddleware:
                 settings.log_exclude_paths, settings.log_tokens, settings.log_tokens_key
             )
             if "log_tokens" not in settings.given:
-                warn_of_verbatim_tokens()
+                _warn_of_verbatim_tokens()
+        logger = logging.getLogger(_LOGGER)
+        for remark in settings.remarks:
+            log_safely(logger, remark.level, "%s: %s", remark.option, remark.text)
 
     def __call__(  # noqa: C901 -- in parts, each of them costs every request some 3 %
         self, environ: WSGIEnvironment, start_response: StartResponse
@@ -198,12 +249,12 @@ class RequestIdMiddleware:
         header = self._header, request_id
         lower, others = self._lower_header, self._other_headers
 
-        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None, /) -> Write:
+        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
             """Send the id once, whatever the application sends in its place."""
             sent = [*headers]
             for name, _ in sent:
                 if name not in others and name.lower() == lower:
-                    sent = [each for each in sent if each[0].lower() != lower]
+                    sent = [field for field in sent if field[0].lower() != lower]
                     break
             sent.append(header)
             if exc_info is None:
@@ -212,19 +263,25 @@ class RequestIdMiddleware:
                 try:
                     write = start_response(status, sent, exc_info)
                 finally:
-                    # A server that raises it again would leave a cycle: traceback, frame, exc_info.
                     exc_info = None
             return write if record is None else record.start(status, sent, write)
 
         try:
-            body = context.run(self._app, environ, start)
+            body: Any = context.run(self._app, environ, start)
         except BaseException as error:
-            _Exchange(context.run, request_id, record).fail(error)
+            note_request_id(error, request_id)
+            if record is not None:
+                record.fail(error)
+                context.run(record.emit)
             raise
         kind = type(body)
-        if record is None and (kind is list or kind is tuple):
-            return body
-        return _Exchange(context.run, request_id, record).follow(body, environ)
+        if kind is list or kind is tuple or kind is bytes:
+            # Servers make a Content-Length of a list's length, and uWSGI sends bytes as they are.
+            if record is not None:
+                record.count((body,) if kind is bytes else body)
+                context.run(record.emit)
+            return body  # type: ignore[no-any-return]
+        return _Body(context, request_id, record).follow(body, environ)
 
     def _identify(self, environ: WSGIEnvironment, inbound: str | None) -> tuple[str, str]:
         """Return the request's id and its source: ``inbound``, ``generated`` or ``replaced``."""
@@ -232,21 +289,32 @@ class RequestIdMiddleware:
         if inbound is not None and self._trust and (inbound := _stripped(inbound)):
             if is_safe_id(inbound, self._max_length):
                 return inbound, "inbound"
-            return new_request_id(), "replaced"
+            source = "replaced"
         for key, parse in self._fallbacks:
             value = environ.get(key)
             if value is not None and (value := _stripped(value)):
                 found = parse(value)
                 if found is not None and is_safe_id(found, self._max_length):
                     return found, "inbound"
-                # As with the main header: what is no id is out of everybody's reach.
+                # As with the main header, what is no valid id is out of the application's reach.
                 del environ[key]
                 source = "replaced"
         return new_request_id(), source
 
 
+@functools.cache
+def _warn_of_verbatim_tokens() -> None:
+    """Warn once in a process, however many filters it has: a token is a credential (CWE-532)."""
+    log_safely(
+        logging.getLogger(_LOGGER),
+        logging.WARNING,
+        "log_tokens is not set, so Bearer tokens are logged verbatim, in the token field;"
+        " set it to fingerprint or false, or to true to silence this warning",
+    )
+
+
 def _stripped(value: str) -> str:
-    """Return a value without the blanks around it; what no id can be in place of an endless one."""
+    """Return a value without the blanks around it; ``-``, never a valid id, if it is too long."""
     return value.strip(" \t") if len(value) <= _MAX_VALUE else "-"
 
 
@@ -306,32 +374,24 @@ def _nothing() -> None:
     """Close what has nothing to close, or has been closed."""
 
 
-class _Exchange:
-    """What is left of a request when the application has returned: its body and its end.
+class _Body:
+    """A body that produces every chunk, and the end of the request, in the request's context.
 
-    As a body it produces every chunk, and the end, in the request's context. A class and not a
-    generator: the ``finally`` of a generator that was never started does not run when a server
-    closes it.
+    A class and not a generator: the ``finally`` of a generator that was never started does not run
+    when a server closes it.
     """
 
-    __slots__ = ("_chunks", "_close", "_record", "_request_id", "_run")
+    __slots__ = ("_chunks", "_close", "_context", "_record", "_request_id")
 
-    def __init__(
-        self, run: Callable[..., Any], request_id: str, record: AccessRecord | None
-    ) -> None:
-        self._run = run
+    def __init__(self, context: Context, request_id: str, record: AccessRecord | None) -> None:
+        self._context = context
         self._request_id = request_id
         self._record = record
         self._close: Callable[[], object] = _nothing
 
     def follow(self, body: Any, environ: WSGIEnvironment) -> Iterable[bytes]:
-        """Return what ends the request: the body as it is where servers make use of it, or this."""
+        """Return what the server gets: its own file wrapper as it is, else this in its place."""
         try:
-            if self._record is not None and type(body) in (list, tuple):
-                # Servers make a Content-Length of a list's length.
-                self._record.bytes += sum(map(len, body))
-                self._finish()
-                return body  # type: ignore[no-any-return]
             self._close = getattr(body, "close", None) or _nothing
             if is_file_wrapper(body, environ):
                 if self._record is not None:
@@ -341,11 +401,11 @@ class _Exchange:
                     body.close = self.close
                 except AttributeError:
                     # It has no room for the hook, so nothing will.
-                    self._finish()
+                    _run(self._context, self._log)
                 return body  # type: ignore[no-any-return]
-            self._chunks: Iterator[bytes] = self._run(iter, body)
+            self._chunks: Iterator[bytes] = self._context.run(iter, body)
         except BaseException as error:
-            self.fail(error)
+            self._fail(error)
             # There is a body, and no server that will ever see it.
             self.close()
             raise
@@ -356,76 +416,72 @@ class _Exchange:
 
     def __next__(self) -> bytes:
         try:
-            chunk: Any = self._run(next, self._chunks, _END)
+            chunk: Any = self._context.run(next, self._chunks, _END)
         except BaseException as error:
-            self.fail(error)
+            self._fail(error)
             raise
+        record = self._record
         if chunk is _END:
             self._chunks = _NO_CHUNKS
-            if self._record is not None:
-                self._finish()
+            if record is not None:
+                _run(self._context, self._log)
             raise StopIteration
-        if self._record is not None:
-            self._record.bytes += len(chunk)
+        if record is not None:
+            try:  # noqa: SIM105 -- suppress() would cost each chunk as much as all the rest
+                record.bytes += len(chunk)
+            except TypeError:
+                pass  # Not bytes: the server's to refuse.
         return chunk  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Close the application's body, once however often a server calls, and end the request."""
         self._chunks = _NO_CHUNKS
-        if self._close is _nothing:
-            self._finish()
-            return
-        try:
-            self._run(self._end)
-        except RuntimeError as error:
-            if _is_from_inside(error):
-                raise
-            self._end()
+        _run(self._context, self._end)
 
-    def _end(self) -> None:
-        """Close and write the record; to be run in the request's context."""
+    def _end(self, begun: list[bool]) -> None:
+        begun.append(True)
         close, self._close = self._close, _nothing
+        record = self._record
         try:
             close()
         except BaseException as error:
             # Too late for the server to answer in the application's place.
-            self._blame(error)
+            note_request_id(error, self._request_id)
+            if record is not None:
+                record.error_type = type(error).__name__
             raise
         finally:
-            if self._record is not None:
-                self._record.emit()
+            if record is not None:
+                record.emit()
 
-    def fail(self, error: BaseException) -> None:
+    def _fail(self, error: BaseException) -> None:
         """End the request with an exception."""
         self._chunks = _NO_CHUNKS
-        self._blame(error)
-        record = self._record
-        if record is not None and not record.bytes:
-            # Nothing is out yet: the server will answer instead of the application.
-            record.status = "500"
-        self._finish()
-
-    def _blame(self, error: BaseException) -> None:
-        """Say in the exception whose it is: the server's own traceback shall carry the id."""
         note_request_id(error, self._request_id)
         if self._record is not None:
-            self._record.error_type = type(error).__name__
+            self._record.fail(error)
+            _run(self._context, self._log)
 
-    def _finish(self) -> None:
-        """Write the access record, if nobody has."""
+    def _log(self, begun: list[bool]) -> None:
+        begun.append(True)
         if self._record is not None:
-            try:
-                self._run(self._record.emit)
-            except RuntimeError as error:
-                if _is_from_inside(error):
-                    raise
-                self._record.emit()
+            self._record.emit()
 
 
-def _is_from_inside(error: RuntimeError) -> bool:
-    """Say whether what a context ran raised this, and not the context that let nobody in.
+def _run(context: Context, function: Callable[[list[bool]], None]) -> None:
+    """Run a function in a context or, while another thread is inside, in a copy of the context.
 
-    Nobody gets in twice, so a server fails that closes a body in one thread while another one
-    iterates. The application's ``close`` and the record then matter more than their context.
+    A server may close a body in one thread while another one iterates; what is to be done at the
+    end has to be done all the same.
+
+    :param function: appends to the list it is given, first of all.
     """
-    return error.__traceback__ is not None and error.__traceback__.tb_next is not None
+    begun: list[bool] = []
+    try:
+        context.run(function, begun)
+    except RuntimeError:
+        # Of the application's own, unless the context was busy and nothing ran.
+        if begun:
+            raise
+    if not begun:
+        context.copy().run(function, begun)

@@ -114,9 +114,13 @@ def secret(value: object) -> str:
 
 
 def path(word: str) -> str:
-    """Return the whole path of a request, as SCRIPT_NAME and PATH_INFO spell it."""
+    """Return the whole path of a request, or a prefix of such paths, written ``/static/*``."""
     if not word.startswith("/"):
         raise ValueError("expected a path that starts with /")
+    if "?" in word:
+        raise ValueError("expected a path without ?; the query is not part of it")
+    if "*" in word.removesuffix("/*"):
+        raise ValueError("expected a * only at the end, after a slash, as in /static/*")
     return word
 
 
@@ -186,11 +190,13 @@ def header_name(value: object) -> str:
 
 
 def id_header(value: object) -> str:
-    """Return the name of the header for ids: it replaces the application's, on every response."""
+    """Return the name of a header for ids: it is one that HTTP and proxies do not use."""
     name = header_name(value)
     lower = name.lower()
     if lower in HEADERS_OF_HTTP or lower.startswith(PREFIXES_OF_HTTP):
-        raise ValueError("expected a header for ids alone; this one means something else in HTTP")
+        raise ValueError(
+            "expected a header used only for ids; this one already has a meaning in HTTP"
+        )
     return name
 
 

@@ -110,7 +110,6 @@ CODES: Final[Mapping[str, str]] = {
     "order-request-id": "request_id stands inside of another filter of ours",
     "outside-errors": "a filter of another package never sees an exception of the application",
     # Values.
-    "cors-entry": "something to know about an entry of cors_allowed or another list",
     "cors-off": "cors_allowed is empty, so CORS is off",
     "health-logged": "probes write access records",
     "id-not-exposed": "scripts cannot read the request id",

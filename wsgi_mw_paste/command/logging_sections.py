@@ -58,6 +58,7 @@ _FORMATTERS: Final = (
     "logging.Formatter",
     "wsgi_mw_paste.logging.RequestIdFormatter",
     "pythonjsonlogger.json.JsonFormatter",
+    "pythonjsonlogger.orjson.OrjsonFormatter",
 )
 
 
