@@ -140,6 +140,7 @@ def test_what_fileconfig_fails_on_is_one_error(case: dict[str, Any]) -> None:
     Path("raises.py").write_text("1 / 0", encoding="utf-8")
     Path("exits.py").write_text("raise SystemExit('bye')", encoding="utf-8")
     Path("imports.py").write_text("import nosuch", encoding="utf-8")
+    Path("refuses.py").write_text("raise ImportError('install orjson')", encoding="utf-8")
     sys.path.insert(0, str(Path.cwd()))
     try:
         [finding] = [each for each in found(case["changes"]) if each.level != "note"]

@@ -447,15 +447,15 @@ class _FileConfig:
         except _ANYTHING as error:
             cause = error.__cause__ or error
         top = name.partition(".")[0]
-        if isinstance(cause, ModuleNotFoundError) and cause.name is not None:
-            is_part = name == cause.name or name.startswith(f"{cause.name}.")
-            if is_part and (cause.name != top or name == top or hasattr(logging, top)):
-                self._report_class(section, name, known)
-            else:
-                message = f"cannot be imported here ({cause}); install it"
-                self.report("missing-code", section, "class", message, value=name)
-        elif isinstance(cause, ValueError):  # of an empty name between the dots
+        missing = cause.name if isinstance(cause, ModuleNotFoundError) else None
+        # The name of a part of this class, and not of a package that is not installed.
+        is_part = missing is not None and f"{name}.".startswith(f"{missing}.")
+        is_local = missing != top or name == top or hasattr(logging, top)
+        if (is_part and is_local) or isinstance(cause, ValueError):  # of a name with two dots
             self._report_class(section, name, known)
+        elif isinstance(cause, ImportError):
+            message = f"cannot be imported here ({_said(cause)}); install it"
+            self.report("missing-code", section, "class", message, value=name)
         else:
             message = f"importing it raises {_said(cause)}"
             self.report("logging-class", section, "class", message, value=name)
