@@ -5,9 +5,9 @@ Fetch standard alone: an origin that is not allowed gets no CORS headers, and th
 response from its script. It protects users, not the server: it stops no request but refused
 preflights, so it is no substitute for authentication or for CSRF tokens.
 
-Do not use it twice in one pipeline, nor beside a proxy or framework that sends CORS headers of its
-own to the same browsers, and put nothing that answers for itself (authentication!) outside of it:
-preflights carry no credentials and must reach it.
+Do not use it twice in one pipeline for the same paths, or together with a proxy or framework that
+adds CORS headers of its own. Put nothing that answers requests itself, such as authentication,
+outside it: preflights carry no credentials and must reach it.
 
 The three kinds of requests, and all decisions, are those of the Fetch standard; "Fetch" below is
 https://fetch.spec.whatwg.org/.
@@ -220,12 +220,14 @@ class CORSSettings(Settings):
         for name in self.cors_allow_methods:
             upper = name.upper()
             if upper not in self.cors_allow_methods:
-                text = f"browsers do not send {name} as {upper}; write {upper} if that is meant"
+                text = (
+                    f"browsers send {name} as it is, not as {upper}; write {upper} if you mean that"
+                )
                 found.append(Remark(logging.WARNING, "cors_allow_methods", name, text))
         found += [
             Remark(
                 logging.WARNING, "cors_paths", path,
-                f"{path} is compared with decoded paths, write it without percent-encoding",
+                f"paths are compared after decoding; write {path} without percent-encoding",
             )
             for path in self.cors_paths
             if re.search("%[0-9A-Fa-f]{2}", path)
@@ -240,8 +242,8 @@ class CORSSettings(Settings):
             yield self.problem(
                 "cors_expose_headers",
                 ANY,
-                "expected header names: with cors_allow_credentials, browsers take * for the name"
-                " of a header; list the headers",
+                "expected header names: with cors_allow_credentials, browsers read * as the name of"
+                " a header; list the headers",
             )
 
 
