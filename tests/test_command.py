@@ -199,7 +199,7 @@ authorization is not safelisted
   > Access-Control-Request-Headers: authorization
   > Origin: https://app.example.com
   < 200 OK
-  < Vary: Origin
+  < Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers
   < Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS
   < Access-Control-Max-Age: 600
   < Access-Control-Allow-Origin: https://app.example.com
