@@ -113,7 +113,8 @@ def test_a_narrow_terminal_gets_each_value_below_its_option() -> None:
     text = printed(check("test.ini", variables={"cors_allowed": "https://app.example.com"}), 3)
     assert text.startswith(
         """\
-What a request passes in test.ini
+What a request passes through in
+test.ini
 
   egg:wsgi_mw_paste#cors: wsgi_mw_paste
   (cors),
@@ -251,7 +252,7 @@ def test_an_application_that_ends_the_process_is_printed_as_such(
     assert main([*question, "--app"]) == 1
     out = capsys.readouterr().out
     assert "  < nothing: SystemExit: 0 (the server ends)\n" in out
-    assert "  The browser stops: no response, for the process ends.\n" in out
+    assert "  The browser stops: no response, because the process ends.\n" in out
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def _tried(node: Node) -> Iterator[Finding]:
         if not reached:
             status = answer.raised or answer.response.status
             message = (
-                f"{node.name} answers for itself ({status} to a bare {method}), so {what} from"
+                f"{node.name} answers requests itself ({status} to a bare {method}), so {what} from"
                 f" {ours}; list {ours} before {node.name}"
             )
             yield Finding("warning", node.mention, message, code="answers-for-itself")
@@ -280,16 +280,16 @@ def _twice(part: str, outer: Node, inner: Node) -> Iterator[Finding]:
         if (paths := _common_paths(outer, inner)) is None:
             return
         message = (
-            f"{outer.name} and {inner.name} are two cors filters that both decide about"
-            f" {', '.join(paths) or 'every path'}, where only {outer.name} has a say; keep one, or"
-            " give them different cors_paths"
+            f"{outer.name} and {inner.name} are two cors filters for"
+            f" {', '.join(paths) or 'every path'}, but only {outer.name} takes effect there; keep"
+            " one, or give them different cors_paths"
         )
         yield Finding("warning", inner.mention, message, code="cors-overlap")
         return
     if outer.sections == inner.sections and outer.name == inner.name:
         message = f"requests pass {outer.name} twice; list it once"
     else:
-        message = f"{inner.name} is a second {part} filter inside of {outer.name}; keep only one"
+        message = f"{inner.name} is a second {part} filter inside {outer.name}; keep only one"
     yield Finding("warning", inner.mention, message, code="filter-twice")
 
 
@@ -341,8 +341,8 @@ def _cors_findings(node: Node) -> Iterator[Finding]:
             yield Finding("note", node.place_of("cors_allowed"), "CORS is off", code="cors-off")
         else:
             message = (
-                "CORS is off: list origins in cors_allowed, or write cors_allowed = to silence this"
-                " warning"
+                "CORS is off: list origins in cors_allowed, or write cors_allowed = without a value"
+                " to silence this warning"
             )
             yield Finding("warning", node.place, message, code="cors-off")
     pattern = next(filter(_STAR_IN_HOST, settings.cors_allowed), None)
@@ -351,7 +351,7 @@ def _cors_findings(node: Node) -> Iterator[Finding]:
             public_suffixes()
         except ImportError:
             message = (
-                "patterns over public suffixes are only partly recognised, because the list of"
+                "patterns over public suffixes are only partly recognized, because the list of"
                 " public suffixes is not installed; install wsgi_mw_paste[origins]"
             )
             place = node.place_of("cors_allowed", pattern)
@@ -375,7 +375,7 @@ def _token_findings(node: Node) -> Iterator[Finding]:
         return
     if "log_tokens" in settings.given:
         place = node.place_of("log_tokens")
-        message = "Bearer tokens are logged verbatim, as this line asks for"
+        message = "Bearer tokens are logged verbatim, as this line asks"
         yield Finding("note", place, message, code="tokens-verbatim")
     else:
         message = (
@@ -391,7 +391,7 @@ def _hidden_findings(node: Node) -> Iterator[Finding]:
         for hidden in loaded.hidden:
             place = locate(node.files, hidden.source)
             by = locate(node.files, hidden.by)
-            message = f"PasteDeploy ignores this value because {by} wins over it"
+            message = f"PasteDeploy ignores this value because {by} overrides it"
             yield Finding("note", place, message, hidden.text, "value-hidden")
 
 

@@ -50,7 +50,7 @@ _MAX_REDIRECTS: Final = 20
 #: How many near misses a verdict names.
 _MAX_NEAR: Final = 3
 #: The failure where no server is left to answer.
-_END: Final = "no response, for the process ends"
+_END: Final = "no response, because the process ends"
 
 
 class Step(NamedTuple):
@@ -247,12 +247,13 @@ def _without_cors(exchange: Exchange) -> Refusal:
         reason = f"{exchange.request.path} is outside of cors_paths"
         return Refusal(reason, "add it, or a prefix of it", silent.place_of("cors_paths"))
     last = exchange.passed[-1]
-    inside = [each for route in last.routes() for each in route if each.kind in ("main", "cors")]
+    inside = [node for route in last.routes() for node in route if node.kind in ("main", "cors")]
     if inside:
-        what = f"{last.name} answered for itself ({exchange.raised or exchange.response.status})"
+        status = exchange.raised or exchange.response.status
+        what = f"{last.name} answered the request itself ({status})"
         return Refusal(what, f"list {inside[0].name} before {last.name}", last.mention)
     advice = "list egg:wsgi_mw_paste#cors before the application"
-    return Refusal(f"no CORS filter is on the way to {last.name}", advice, last.mention)
+    return Refusal(f"no CORS filter is in front of {last.name}", advice, last.mention)
 
 
 def _change(node: Node, option: str, reason: str, item: str) -> Refusal:

@@ -81,9 +81,9 @@ def logging_findings(
     """
     if "loggers" not in files[file].sections:
         message = (
-            "there is no section [loggers], so servers leave logging as Python has it: access"
-            f" records, which are INFO on the logger {ACCESS_LOGGER}, appear only if the"
-            " application configures logging itself"
+            "there is no section [loggers], so servers do not configure logging: access records,"
+            f" which are INFO on the logger {ACCESS_LOGGER}, appear only if the application"
+            " configures logging itself"
         )
         note = Finding("note", Place("section", file), message, code="no-logging")
         return [note] if access else []
@@ -236,7 +236,7 @@ class _FileConfig:
             for key in keys:
                 first = spelled.setdefault(key.lower(), key)
                 if first != key:
-                    message = f"fileConfig reads {first} and {key} as one key, twice; keep only one"
+                    message = f"fileConfig takes {first} and {key} for the same key; keep only one"
                     place = place_in(self._files, Section(self._file, section), key)
                     self.findings.append(
                         Finding("error", place, message, code="keys-differ-in-case")
@@ -335,7 +335,7 @@ class _FileConfig:
                 self._check_names(section, "target", [target], "handler")
             elif issubclass(cls, AttachRequestIdFilter):
                 message = (
-                    "expected target = the handler whose records are to have the request id;"
+                    "expected target = the handler whose records should have the request id;"
                     " without it this section does nothing"
                 )
                 self.report("attach-without-target", section, "", message, level="warning")
@@ -417,7 +417,7 @@ class _FileConfig:
         """Report arguments that the class does not take."""
         code = "logging-arguments"
         if not isinstance(args, (tuple, list)):
-            message = f"{_TUPLE}; one item needs a comma behind it: (ITEM,)"
+            message = f"{_TUPLE}; one item needs a comma after it: (ITEM,)"
             self.report(code, section, "args", message)
             return
         if not isinstance(kwargs, dict) or not all(isinstance(key, str) for key in kwargs):
