@@ -330,3 +330,21 @@ def test_without_stderr_the_status_says_it_all() -> None:
     """The same for mistakes."""
     done = run("check", "nosuch.ini", streams="2>&-")
     assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    """Relative paths and ``.env`` would be looked for in it."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    done = subprocess.run(
+        ["sh", "-c", 'cd "$1"; rmdir "$1"; shift; exec "$@"', "sh", folder, *COMMAND, "options"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2,
+        "",
+        "wsgi-mw-paste: the working directory is gone; change to one that exists\n",
+    )
