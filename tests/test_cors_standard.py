@@ -568,6 +568,23 @@ def test_a_304_carries_the_headers_of_the_200() -> None:
     assert_headers(answer, {"ETag": '"1"', "Vary": "Origin", ALLOW_ORIGIN: ORIGIN})
 
 
+@pytest.mark.parametrize("headers", ["x-a", "x y"], ids=["accepted", "refused"])
+@pytest.mark.parametrize(("allowed", "by_origin"), [(ORIGIN, ["Origin"]), ("*", [])])
+def test_a_preflight_varies_by_what_its_answer_repeats(
+    allowed: str, by_origin: list[str], headers: str
+) -> None:
+    """Caches that keep answers to ``OPTIONS`` all the same must know what these depend on.
+
+    RFC 9110, section 12.5.5.
+    """
+    answer = preflight(headers=headers, cors_allowed=allowed)
+    assert items(answer, "Vary") == [
+        *by_origin,
+        "Access-Control-Request-Method",
+        "Access-Control-Request-Headers",
+    ]
+
+
 def test_preflights_rely_on_no_http_cache() -> None:
     """Answers to ``OPTIONS`` are not cacheable, so no header but Max-Age speaks of caching.
 

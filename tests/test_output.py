@@ -81,6 +81,7 @@ def test_a_report_fits_in_80_columns() -> None:
     a/folder/with/a/long/name/production.ini:8 [filter:web]
     cors_allowed                    line 10  https://app.example.com,
                                              https://admin.example.com
+    cors_paths                      default  (empty)
     cors_allow_credentials          default  false
     cors_allow_methods              default  GET, HEAD, POST, PUT, PATCH,
                                              DELETE, OPTIONS
@@ -206,7 +207,7 @@ def test_options_shows_no_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["options"]) == 0
     out = capsys.readouterr().out
     assert "`" not in out
-    assert "exact paths whose successful requests are not logged" in out
+    assert "paths whose successful requests are not logged: exact" in out
     assert "request headers; *: any except Authorization" in out
     assert "shown as *** everywhere" in out
 
