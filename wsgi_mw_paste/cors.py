@@ -5,10 +5,10 @@ Fetch standard alone: an origin that is not allowed gets no CORS headers, and th
 response from its script. It protects users, not the server: it stops no requests but refused
 preflights, so it replaces neither authentication nor CSRF tokens.
 
-Do not use it behind a proxy that adds CORS headers of its own. Put nothing outside of it that
-answers requests itself, such as authentication: preflights carry no credentials and must reach it.
-Two of them in one pipeline are two policies, for different ``cors_paths``; where both match, the
-outer one decides.
+Do not use it behind a proxy that adds CORS headers of its own. Put nothing outside it that answers
+requests itself, such as authentication: preflights carry no credentials and must reach it. Two of
+them in one pipeline are two policies, for different ``cors_paths``; where both match, the outer one
+decides.
 
 The three kinds of requests, and all decisions, are those of the Fetch standard; "Fetch" below is
 https://fetch.spec.whatwg.org/.
@@ -222,12 +222,14 @@ class CORSSettings(Settings):
         for name in self.cors_allow_methods:
             upper = name.upper()
             if upper not in self.cors_allow_methods:
-                text = f"browsers do not send {name} as {upper}; write {upper} if that is meant"
+                text = (
+                    f"browsers send {name} as it is, not as {upper}; write {upper} if you mean that"
+                )
                 found.append(Remark(logging.WARNING, "cors_allow_methods", name, text))
         found += [
             Remark(
                 logging.WARNING, "cors_paths", path,
-                f"{path} is compared with decoded paths; write it without percent-encoding",
+                f"paths are compared after decoding; write {path} without percent-encoding",
             )
             for path in self.cors_paths
             if re.search("%[0-9A-Fa-f]{2}", path)
@@ -242,8 +244,8 @@ class CORSSettings(Settings):
             yield self.problem(
                 "cors_expose_headers",
                 ANY,
-                "expected header names: with cors_allow_credentials, browsers take * for the name"
-                " of a header; list the headers",
+                "expected header names: with cors_allow_credentials, browsers read * as the name of"
+                " a header; list the headers",
             )
 
 
