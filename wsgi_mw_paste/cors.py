@@ -2,12 +2,13 @@
 
 Use it around an application that browsers call from pages of another origin. It decides by the
 Fetch standard alone: an origin that is not allowed gets no CORS headers, and the browser keeps the
-response from its script. It protects users, not the server: it stops no request but refused
-preflights, so it is no substitute for authentication or for CSRF tokens.
+response from its script. It protects users, not the server: it stops no requests but refused
+preflights, so it replaces neither authentication nor CSRF tokens.
 
-Do not use it twice in one pipeline for the same paths, or together with a proxy or framework that
-adds CORS headers of its own. Put nothing that answers requests itself, such as authentication,
-outside it: preflights carry no credentials and must reach it.
+Do not use it behind a proxy that adds CORS headers of its own. Put nothing outside it that answers
+requests itself, such as authentication: preflights carry no credentials and must reach it. Two of
+them in one pipeline are two policies, for different ``cors_paths``; where both match, the outer one
+decides.
 
 The three kinds of requests, and all decisions, are those of the Fetch standard; "Fetch" below is
 https://fetch.spec.whatwg.org/.
@@ -67,13 +68,13 @@ _VARY: Final = ("Vary", "Origin")
 #: What answers to preflights depend on besides, since they echo it: some CDNs cache ``OPTIONS``.
 _PREFLIGHT_VARY: Final = "Access-Control-Request-Method, Access-Control-Request-Headers"
 
-#: Where the environ has the headers that make a request a preflight, and come with it.
+#: A preflight's headers in the environ; the first makes it one, the second may be missing.
 _REQUEST_METHOD: Final = "HTTP_ACCESS_CONTROL_REQUEST_METHOD"
 _REQUEST_HEADERS: Final = "HTTP_ACCESS_CONTROL_REQUEST_HEADERS"
 
 #: The longest registered method has 17 characters.
 _MAX_METHOD: Final = 64
-#: Browsers send a few dozen names; what is longer is an attack and is not even split. Characters.
+#: In characters. Browsers send a few dozen names; a longer list is an attack and is not split.
 _MAX_REQUEST_HEADERS: Final = 4096
 _MAX_COMMAS: Final = 128
 #: Fetch, "CORS non-wildcard request-header name"; and an echoed ``*`` would let all names pass.
@@ -146,15 +147,16 @@ class CORSSettings(Settings):
     cors_allow_methods: Sequence[str] = dataclasses.field(
         default=(*SAFELISTED_METHODS, "PUT", "PATCH", "DELETE", "OPTIONS"),
         metadata=option(
-            list_of(method), "methods beyond GET, HEAD, POST (always allowed); `*`: any"
+            list_of(method),
+            "methods allowed besides GET, HEAD and POST, which always are; `*`: any",
         ),
     )
     cors_allow_headers: Sequence[str] = dataclasses.field(
         default=(ANY, "Authorization"),
         metadata=option(
             list_of(request_header),
-            "request headers; `*`: any except `Authorization`, as the standard says, so it is"
-            " listed by name",
+            "request headers; `*`: any except `Authorization`, which the Fetch standard requires to"
+            " be listed by name",
         ),
     )
     cors_expose_headers: Sequence[str] = dataclasses.field(
@@ -165,7 +167,7 @@ class CORSSettings(Settings):
         ),
     )
     cors_max_age: int = dataclasses.field(
-        # Ten minutes: WebKit keeps no answer longer, and a mistake is over in as much.
+        # Ten minutes: WebKit keeps no answer longer, and no mistake lives longer.
         default=600,
         metadata=option(
             number(0, 86400, "seconds"),
@@ -292,7 +294,7 @@ class Paths:
         if self.every:
             return True
         path = request_path(environ)
-        # Servers decode ..%2F, and applications may resolve it: who knows where that leads.
+        # Servers decode ..%2F, and applications may resolve it to a path that is not meant.
         if "/." in path and {".", ".."}.intersection(path.split("/")):
             return False
         end = 0
@@ -319,7 +321,7 @@ class Preflights:
         self._any_header = ANY in settings.cors_allow_headers
         self._headers = frozenset(name.lower() for name in settings.cors_allow_headers) - {ANY}
         # A quick test for names as browsers send them, all of them allowed: in lower case and
-        # without blanks (Fetch, "CORS-unsafe request-header names").
+        # without whitespace (Fetch, "CORS-unsafe request-header names").
         self._are_plain: Callable[[str], object] = self._are_listed
         if self._any_header:
             listed = self._headers.issuperset(_NOT_COVERED_BY_ANY - {ANY})
@@ -400,7 +402,7 @@ class Preflights:
         """Decide on header names that are not as browsers send them, or not allowed."""
         if requested.count(",") > _MAX_COMMAS:
             return Verdict(HEADERS_TOO_LONG)
-        # Intermediaries add blanks and empty items: RFC 9110, section 5.6.1.2.
+        # Intermediaries add whitespace and empty items: RFC 9110, section 5.6.1.2.
         names = [name for item in requested.lower().split(",") if (name := item.strip(" \t"))]
         for name in names:
             if name not in self._headers:
@@ -423,7 +425,7 @@ class Preflights:
         return response.status, response.headerlist, response.body
 
     def _response(self, status: int, text: str = "") -> Response:
-        # Not at the top: whoever imports this module for a filter that is off needs no WebOb.
+        # Not at the top: a filter that is off needs no WebOb.
         from webob import Response  # noqa: PLC0415
 
         response = Response(text, status=status, content_type="text/plain", charset="UTF-8")
@@ -446,7 +448,7 @@ class CORSMiddleware:
         self._logger = logging.getLogger(_LOGGER)
         # Never released: the first thread that gets it is the one that logs.
         self._first_replacement = Lock()
-        # Which requests just pass; None if none does.
+        # Says which requests pass untouched; None if none do.
         self._passes: Callable[[WSGIEnvironment], bool] | None = None
         if not settings.origins:
             self._passes = _pass
@@ -461,7 +463,7 @@ class CORSMiddleware:
 
     def _compile_actual(self, settings: CORSSettings) -> None:
         """Compile the headers of responses to other than preflights."""
-        # Everybody gets the same: then it is sent always, also without Origin, and Vary never.
+        # With one answer for every origin it is sent always, without Origin, too, and Vary never.
         self._any_origin = settings.origins.any
         self._every = (("Access-Control-Allow-Origin", ANY),) if self._any_origin else (_VARY,)
         allowed = []
@@ -539,12 +541,12 @@ class CORSMiddleware:
 
 
 def _pass(_: WSGIEnvironment) -> bool:
-    """Say that a request is none of the filter's business: CORS is off."""
+    """Let every request pass: CORS is off."""
     return True
 
 
 def _could_be_listed(name: str) -> bool:
-    """Say whether a method is one of those that ``*`` stands for: no browser sends the others."""
+    """Say whether ``*`` stands for a method: it does for those that browsers send."""
     try:
         method(name)
     except ValueError:
