@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +24,6 @@ from wsgi_mw_paste.logging import RequestIdFormatter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from logging import Formatter, LogRecord
-    from typing import TextIO
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -37,6 +36,12 @@ _JSON = "%(asctime)s %(levelname)s %(name)s %(message)s"
 TEXT, ORJSON, JSON = "ours, text", "ours, JSON by orjson", "ours, JSON by json"
 FLOOR, CONTROL = "floor, text", "floor again, text"
 TRANSLOGGER, GUNICORN = "translogger", "gunicorn's own"
+#: What instructions are counted of: a request with its id and its line.
+SCENARIO = "request id and a line of text"
+VARIANTS = {
+    "bare": "bare", "floor": FLOOR, "control": CONTROL, "ours": TEXT, TRANSLOGGER: TRANSLOGGER,
+    GUNICORN: GUNICORN,
+}  # fmt: skip
 #: What of ours the others do not do.
 _LEFT_OUT = {
     FLOOR: "tokens, excluded paths, exceptions, other bodies than lists; its formatter is ours",
@@ -65,23 +70,32 @@ class Lines(NamedTuple):
 @contextmanager
 def lines() -> Iterator[Lines]:
     """Make the works, which can be used during the ``with`` statement."""
-    with Path(os.devnull).open("w", encoding="utf-8") as null:
-        works: dict[str, Work] = {
-            "bare": serving(LIST, _REQUEST),
-            "ours, no line": serving(with_log(LIST, "false"), _REQUEST),
-            "floor, no line": serving(floor.request_id(LIST), _REQUEST),
-        }
-        bases = {}
+    works: dict[str, Work] = {
+        "bare": serving(LIST, _REQUEST),
+        "ours, no line": serving(with_log(LIST, "false"), _REQUEST),
+        "floor, no line": serving(floor.request_id(LIST), _REQUEST),
+    }
+    bases = {}
+    with ExitStack() as stack:
+        null = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+
+        def writing(name: str) -> logging.Handler:
+            handler = logging.StreamHandler(null)
+            stack.enter_context(logging_to(handler, name=name))
+            return handler
+
+        handler = writing(LOGGER)
         for name, formatter in _formatters().items():
-            works[name] = _writing(null, LOGGER, formatter, with_log(LIST))
+            works[name] = _formatted(handler, formatter, serving(with_log(LIST), _REQUEST))
             bases[name] = "ours, no line"
+        writing(floor.ACCESS_LOGGER).setFormatter(RequestIdFormatter(FORMAT))
         for name in FLOOR, CONTROL:
-            formatter = RequestIdFormatter(FORMAT)
-            works[name] = _writing(null, floor.ACCESS_LOGGER, formatter, floor.access_record(LIST))
+            works[name] = serving(floor.access_record(LIST), _REQUEST)
             bases[name] = "floor, no line"
         if translogger := _translogger():
-            # As it formats where it makes a handler of its own.
-            works[TRANSLOGGER] = _writing(null, "wsgi", logging.Formatter(), translogger)
+            # Formatted as where it makes a handler of its own.
+            writing("wsgi").setFormatter(logging.Formatter("%(message)s"))
+            works[TRANSLOGGER] = serving(translogger, _REQUEST)
         if gunicorn := _gunicorn():
             works[GUNICORN] = serving(gunicorn, _REQUEST)
         yield Lines(works, bases)
@@ -98,15 +112,12 @@ def _formatters() -> dict[str, Formatter]:
     return found | {ORJSON: OrjsonFormatter(_JSON), JSON: JsonFormatter(_JSON)}
 
 
-def _writing(null: TextIO, name: str, formatter: Formatter, app: WSGIApplication) -> Work:
-    """Return the work that serves *app*, while its logger writes to the null device."""
-    handler = logging.StreamHandler(null)
-    handler.setFormatter(formatter)
-    work = serving(app, _REQUEST)
+def _formatted(handler: logging.Handler, formatter: Formatter, work: Work) -> Work:
+    """Return the work that is done while *handler* has this formatter."""
 
     def visit(times: int) -> None:
-        with logging_to(handler, name=name):
-            work(times)
+        handler.setFormatter(formatter)
+        work(times)
 
     return visit
 

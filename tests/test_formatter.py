@@ -94,9 +94,9 @@ def test_the_time_is_that_of_each_call() -> None:
 class Short(RequestIdFormatter):
     """One whose classes say how time is written."""
 
-    converter = time.gmtime
+    converter = time.gmtime  # type: ignore[assignment]
     default_time_format = "%d/%m/%Y %H:%M:%S"
-    default_msec_format = None  # type: ignore[assignment]
+    default_msec_format = None
 
 
 class Suffixed(Short):
