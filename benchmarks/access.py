@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks import floor
+from benchmarks import floor, peers
 from benchmarks.driver import BROWSER_HEADERS, measure, serving
 from benchmarks.logs import FORMAT, LOGGER, logging_to, with_log
 from benchmarks.page import Goal, table
@@ -92,7 +92,8 @@ def lines() -> Iterator[Lines]:
         for name in FLOOR, CONTROL:
             works[name] = serving(floor.access_record(LIST), _REQUEST)
             bases[name] = "floor, no line"
-        if translogger := _translogger():
+        if peers.TRANSLOGGER.is_installed():
+            translogger = peers.TRANSLOGGER.wrap(LIST, ())
             # Formatted as where it makes a handler of its own.
             writing("wsgi").setFormatter(logging.Formatter("%(message)s"))
             works[TRANSLOGGER] = serving(translogger, _REQUEST)
@@ -120,16 +121,6 @@ def _formatted(handler: logging.Handler, formatter: Formatter, work: Work) -> Wo
         work(times)
 
     return visit
-
-
-def _translogger() -> WSGIApplication | None:
-    """Return the application behind Paste's logger, if that is installed."""
-    try:
-        from paste.translogger import TransLogger
-    except ImportError:
-        return None
-    app: WSGIApplication = TransLogger(LIST, setup_console_handler=False)
-    return app
 
 
 def _gunicorn() -> WSGIApplication | None:

@@ -314,6 +314,10 @@ def test_long_text_is_cut(caplog: pytest.LogCaptureFixture) -> None:
         pytest.param("", "/x/y/caf\xc3\xa9/1", "200 OK", 0, id="below a prefix, not ASCII"),
         pytest.param("", "/x/y/caf\xc3\xa9", "200 OK", 1, id="a part of a prefix"),
         pytest.param("", "/" * 8000, "200 OK", 1, id="slashes"),
+        pytest.param("", "/static/../admin", "200 OK", 1, id="out of a prefix"),
+        pytest.param("", "/static/a/..", "200 OK", 1, id="out of a prefix, at the end"),
+        pytest.param("", "/static/./a", "200 OK", 1, id="a dot"),
+        pytest.param("", "/static/.a/..b/...", "200 OK", 0, id="names with dots"),
     ],
 )
 def test_successful_requests_for_excluded_paths_are_not_recorded(
