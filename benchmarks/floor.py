@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     Write = Callable[[bytes], object]
 
 _VARY = ("Vary", "Origin")
+_PREFLIGHT_VARY = (
+    "Vary",
+    "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
+)
 _OURS = frozenset(
     f"access-control-{name}"
     for name in (
@@ -112,14 +116,14 @@ def cors(  # noqa: C901 -- by hand: one closure for all of it
     accepted = [
         ("Content-Type", "text/plain; charset=UTF-8"),
         ("Content-Length", "0"),
-        _VARY,
+        _PREFLIGHT_VARY,
         ("Access-Control-Allow-Methods", ", ".join(_METHODS)),
         ("Access-Control-Max-Age", "600"),
     ]
     refused = [
         ("Content-Type", "text/plain; charset=UTF-8"),
         ("Content-Length", str(len(_REFUSAL))),
-        _VARY,
+        _PREFLIGHT_VARY,
     ]
     logger = logging.getLogger("floor")
     info = logging.INFO

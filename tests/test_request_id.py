@@ -307,7 +307,7 @@ def test_a_trace_header_is_a_fallback_only(name: str) -> None:
     (problem,) = caught.value.problems
     assert problem[:2] == ("request_id_header", name)
     assert problem.reason == (
-        "expected a header used only for ids, and this one is for traces; list it in"
+        "expected a header used only for ids; this one is for traces; list it in"
         " request_id_fallback_headers, which takes the trace id from it"
     )
 
@@ -322,7 +322,7 @@ def test_a_header_that_means_something_else_is_no_header_for_ids(option: str, na
 
 
 UNDERSCORES = "proxies such as nginx drop {}, because of its underscores; use {} if you can"
-KEY = "shorter than 16 characters, so it can be guessed; use a longer one, made at random"
+KEY = "shorter than 16 characters, so it can be guessed; use a longer, random key"
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ class RequestIdSettings(Settings):
             yield self.problem(
                 "request_id_header",
                 self.request_id_header,
-                "expected a header used only for ids, and this one is for traces; list it in"
+                "expected a header used only for ids; this one is for traces; list it in"
                 " request_id_fallback_headers, which takes the trace id from it",
             )
 
@@ -174,8 +174,8 @@ class RequestIdSettings(Settings):
         ]
         if 0 < len(self.log_tokens_key) < _SHORTEST_KEY:
             text = (
-                f"shorter than {_SHORTEST_KEY} characters, so it can be guessed; use a longer one,"
-                " made at random"
+                f"shorter than {_SHORTEST_KEY} characters, so it can be guessed; use a longer,"
+                " random key"
             )
             key = options(type(self))["log_tokens_key"]
             shown = key.show(self.log_tokens_key)
