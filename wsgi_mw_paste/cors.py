@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wsgi_mw_paste._http import SAFELISTED_METHODS, is_token
 from wsgi_mw_paste._wsgi import foreign_spellings
 from wsgi_mw_paste.origins import ANY, Policy, compile_origins, is_plain_origin, parse_origin
-from wsgi_mw_paste.settings import Remark, Settings, option, resolve
+from wsgi_mw_paste.settings import Remark, Settings, given_or_environment, option
 from wsgi_mw_paste.values import (
     boolean,
     list_of,
-    method,
+    method_name,
     number,
     path_prefix,
     request_header,
@@ -63,17 +63,18 @@ _FOREIGN_SPELLINGS: Final = foreign_spellings(_CORS_RESPONSE_HEADERS)
 #: its own is as good as a merged one, and costs nothing.
 _VARY: Final = ("Vary", "Origin")
 
-#: The place in the environ of the header that makes a request a preflight.
+#: The environ key of the header that makes a request a preflight.
 _REQUEST_METHOD: Final = "HTTP_ACCESS_CONTROL_REQUEST_METHOD"
 
 #: The longest registered method has 17 characters.
 _MAX_METHOD: Final = 64
-#: Browsers send a few dozen names; what is longer is an attack and is not even split. Characters.
+#: The longest list of header names, in characters. Browsers send a few dozen names; anything longer
+#: is an attack and is not even split.
 _MAX_REQUEST_HEADERS: Final = 4096
 _MAX_COMMAS: Final = 128
 #: Fetch, "CORS non-wildcard request-header name"; and an echoed ``*`` would let all names pass.
 _NOT_COVERED_BY_ANY: Final = frozenset({"authorization", ANY})
-#: As browsers send header names, and none that needs a closer look but ``authorization``.
+#: Header names as browsers send them; of these, only ``authorization`` needs a closer look.
 _PLAIN_NAME: Final = r"[a-z0-9!#$%&'+.^_`|~-]+"
 _PLAIN_NAMES: Final = re.compile(
     rf"{_PLAIN_NAME}(?:,{_PLAIN_NAME}){{0,{_MAX_COMMAS}}}", re.ASCII
@@ -84,9 +85,9 @@ _LOG_LIMIT: Final = 200
 
 
 class Reason(NamedTuple):
-    """Why a preflight is refused: one vocabulary for the answer, the log and the command.
+    """Why a preflight is refused, in the same words in the answer, the log and the command.
 
-    :ivar option: the option that decides it.
+    :ivar option: the option that decides.
     """
 
     text: str
@@ -115,7 +116,7 @@ _REASONS_WITHOUT_A_NAME: Final = (
 class CORSSettings(Settings):
     """The options of :class:`CORSMiddleware`. Fields take text or ready values.
 
-    :raises ConfigurationError: a value is wrong, or opens with credentials what must not be.
+    :raises ConfigurationError: a value is wrong, or too dangerous together with credentials.
     """
 
     cors_allowed: Sequence[str] = dataclasses.field(
@@ -141,7 +142,7 @@ class CORSSettings(Settings):
     cors_allow_methods: Sequence[str] = dataclasses.field(
         default=(*SAFELISTED_METHODS, "PUT", "PATCH", "DELETE", "OPTIONS"),
         metadata=option(
-            list_of(method), "methods beyond GET, HEAD, POST (always allowed); `*`: any"
+            list_of(method_name), "methods beyond GET, HEAD, POST (always allowed); `*`: any"
         ),
     )
     cors_allow_headers: Sequence[str] = dataclasses.field(
@@ -160,7 +161,7 @@ class CORSSettings(Settings):
         ),
     )
     cors_max_age: int = dataclasses.field(
-        # Ten minutes: WebKit keeps no answer longer, and a mistake is over in as much.
+        # Ten minutes: WebKit caches no longer, and a mistake should not last longer either.
         default=600,
         metadata=option(
             number(0, 86400, "seconds"),
@@ -243,12 +244,12 @@ class CORSSettings(Settings):
 
 
 class Verdict(NamedTuple):
-    """What becomes of a preflight.
+    """Whether a preflight is accepted, and why not.
 
     :ivar reason: why it is refused; ``None`` if it is accepted.
     :ivar name: the method or the header that is refused, empty if the reason names none.
-    :ivar normalized: the requested headers as a browser would list them; ``None`` if that is how
-        they were listed.
+    :ivar normalized: the requested headers as a browser would list them; ``None`` if they were
+        listed that way.
     """
 
     reason: Reason | None
@@ -271,8 +272,8 @@ class Paths:
 
     A match costs one look-up for each segment, up to as many as the longest prefix has.
 
-    :param prefixes: those of ``cors_paths``; none, or ``/`` among them, stand for every path.
-    :ivar every: whether it is every path.
+    :param prefixes: those of ``cors_paths``; without any, or with ``/``, every path matches.
+    :ivar every: whether every path matches.
     """
 
     def __init__(self, prefixes: Iterable[str]) -> None:
@@ -287,7 +288,7 @@ class Paths:
         if self.every:
             return True
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        # Servers decode ..%2F, and applications may resolve it: who knows where that leads.
+        # Servers decode ..%2F, and the application may resolve it to any other path.
         if "/." in path and {".", ".."}.intersection(path.split("/")):
             return False
         end = 0
@@ -313,8 +314,8 @@ class Preflights:
         self._methods = frozenset(SAFELISTED_METHODS).union(settings.cors_allow_methods)
         self._any_header = ANY in settings.cors_allow_headers
         self._headers = frozenset(name.lower() for name in settings.cors_allow_headers) - {ANY}
-        # A quick test for names as browsers send them, all of them allowed: in lower case and
-        # without blanks (Fetch, "CORS-unsafe request-header names").
+        # A quick test that all names are allowed, if they are as browsers send them: in lower case
+        # and without blanks (Fetch, "CORS-unsafe request-header names").
         self._are_plain: Callable[[str], object] = self._are_listed
         if self._any_header:
             listed = self._headers.issuperset(_NOT_COVERED_BY_ANY - {ANY})
@@ -386,7 +387,7 @@ class Preflights:
         if not self._any_origin:
             headers.append(("Access-Control-Allow-Origin", origin))
         if self._any_method:
-            # Echoed: with credentials * would be the name of a method.
+            # Echoed: with credentials, browsers read * as the name of a method.
             headers.append(("Access-Control-Allow-Methods", method))
         if names := requested if normalized is None else normalized:
             headers.append(("Access-Control-Allow-Headers", names))
@@ -394,7 +395,7 @@ class Preflights:
         return [b""]
 
     def _judge_headers(self, requested: str) -> Verdict:
-        """Decide on header names that are not as browsers send them, or not allowed."""
+        """Decide on header names that are not allowed, or are not as browsers send them."""
         if requested.count(",") > _MAX_COMMAS:
             return Verdict(HEADERS_TOO_LONG)
         # Intermediaries add blanks and empty items: RFC 9110, section 5.6.1.2.
@@ -430,15 +431,15 @@ class CORSMiddleware:
     """
 
     def __init__(self, app: WSGIApplication, settings: CORSSettings | None = None) -> None:
-        settings = resolve(CORSSettings, settings)
+        settings = given_or_environment(CORSSettings, settings)
         self._app = app
         self._logger = logging.getLogger(_LOGGER)
-        # Which requests just pass; None if none does.
-        self._passes: Callable[[WSGIEnvironment], bool] | None = None
+        # Says which requests the filter leaves alone; None if there are none.
+        self._is_exempt: Callable[[WSGIEnvironment], bool] | None = None
         if not settings.origins:
-            self._passes = _pass
+            self._is_exempt = lambda _: True
         elif not settings.paths.every:
-            self._passes = lambda environ: not settings.paths.match(environ)
+            self._is_exempt = lambda environ: not settings.paths.match(environ)
         if settings.origins:
             self._is_allowed = settings.origins.__contains__
             self._preflights = Preflights(settings)
@@ -447,10 +448,10 @@ class CORSMiddleware:
             self._logger.log(remark.level, "%s: %s", remark.option, remark.text)
 
     def _compile_actual(self, settings: CORSSettings) -> None:
-        """Compile the headers of responses to other than preflights."""
-        # Everybody gets the same: then it is sent always, also without Origin, and Vary never.
+        """Compile what is added to responses to all requests but preflights."""
+        # With *, every request gets the same response, also one without Origin: no Vary is needed.
         self._any_origin = settings.origins.any
-        self._every = (("Access-Control-Allow-Origin", ANY),) if self._any_origin else (_VARY,)
+        self._for_all = (("Access-Control-Allow-Origin", ANY),) if self._any_origin else (_VARY,)
         allowed = []
         if settings.cors_allow_credentials:
             allowed.append(("Access-Control-Allow-Credentials", "true"))
@@ -458,27 +459,27 @@ class CORSMiddleware:
             names = settings.cors_expose_headers
             exposed = ANY if ANY in names else ", ".join(names)
             allowed.append(("Access-Control-Expose-Headers", exposed))
-        self._allowed = (*self._every, *allowed)
+        self._for_allowed = (*self._for_all, *allowed)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Classify the request as Fetch does, "HTTP requests", and answer or pass it on."""
-        if self._passes is not None and self._passes(environ):
+        if self._is_exempt is not None and self._is_exempt(environ):
             return self._app(environ, start_response)
         origin = environ.get("HTTP_ORIGIN")
         ours: Sequence[tuple[str, str]]
         if origin is None:
-            # Not CORS, but caches must know that the next response could be another.
-            ours = self._every
+            # Not CORS, but caches must know that the response would differ with an Origin.
+            ours = self._for_all
         elif environ["REQUEST_METHOD"] == "OPTIONS" and environ.get(_REQUEST_METHOD) is not None:
             return self._preflights.answer(origin, environ, start_response)
         # An actual request, whatever its status: Fetch, "CORS check".
         elif self._any_origin:
-            ours = self._allowed
+            ours = self._for_allowed
         elif self._is_allowed(origin):
-            ours = [("Access-Control-Allow-Origin", origin), *self._allowed]
+            ours = [("Access-Control-Allow-Origin", origin), *self._for_allowed]
         else:
-            # Never blocked: same-origin requests have an Origin, too, and may well be unlisted.
-            ours = self._every
+            # Never blocked: same-origin requests have an Origin, too, and need not be listed.
+            ours = self._for_all
 
         def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
             # A new list: the application may use its own again for the next request.
@@ -493,27 +494,22 @@ class CORSMiddleware:
             try:
                 return start_response(status, sent, exc_info)
             finally:
-                exc_info = None
+                exc_info = None  # as wsgi_mw_paste._wsgi says
 
         return self._app(environ, start)
 
 
-def _pass(_: WSGIEnvironment) -> bool:
-    """Say that a request is none of the filter's business: CORS is off."""
-    return True
-
-
 def _response(status: int, text: str = "") -> Response:
-    # Not at the top: whoever imports this module for a filter that is off needs no WebOb.
+    # Not at the top: to import this module, or to use a filter that is off, takes no WebOb.
     from webob import Response  # noqa: PLC0415
 
     return Response(text, status=status, content_type="text/plain", charset="UTF-8")
 
 
 def _could_be_listed(name: str) -> bool:
-    """Say whether a method is one of those that ``*`` stands for: no browser sends the others."""
+    """Say whether ``*`` stands for a method; no browser sends the others."""
     try:
-        method(name)
+        method_name(name)
     except ValueError:
         return False
     return True

@@ -1,12 +1,13 @@
 """Request ids and the access record: one id per request, in every log line and on every response.
 
-Use it outermost of our filters, so that whatever answers, the answer has the id and the request is
-recorded. Behind a proxy that sets ids it takes them over (``request_id_trust``); where strangers
-reach the application directly and ids must be unique, set that to ``false``.
+Use it as the outermost of our filters: then every response has the id, and every request a record.
+Behind a proxy that sets ids it accepts them (``request_id_trust``); where strangers reach the
+application directly and ids must be unique, set that to ``false``.
 
-It does not trace: no spans, no sampling. ``traceparent`` is read for its trace id and handed on.
+It does not trace: no spans, no sampling. ``traceparent`` is read for its trace id and passed on.
 
-A second one inside the first passes through: the id, the record and the header are the first's.
+Inside another request_id filter it does nothing: the id, the record and the header are the outer
+filter's.
 """
 
 from __future__ import annotations
@@ -36,15 +37,15 @@ from wsgi_mw_paste.context import (
     plain_id_matcher,
 )
 from wsgi_mw_paste.logging import RequestIdFilter
-from wsgi_mw_paste.settings import Problem, Remark, Settings, option, options, resolve
+from wsgi_mw_paste.settings import Problem, Remark, Settings, given_or_environment, option, options
 from wsgi_mw_paste.values import (
     boolean,
     header_name,
     id_header,
+    key_text,
     list_of,
     number,
-    path,
-    secret,
+    path_pattern,
     tokens_in_logs,
 )
 
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 
     from wsgi_mw_paste._wsgi import Headers, Write
 
-# The names of 0.1.6 of the predecessor, kept here for those who import them from here.
+# With the names of 0.1.6 of the predecessor, for code that imports them from here.
 __all__ = [
     "RequestIdFilter",
     "RequestIdMiddleware",
@@ -65,7 +66,7 @@ __all__ = [
     "current_request_id",
 ]
 
-#: The logger of what there is to say at start.
+#: The logger of remarks at start.
 _LOGGER: Final = "wsgi_mw_paste.request_id"
 #: A key with fewer characters can be guessed by anyone who has a token and its fingerprint.
 _SHORTEST_KEY: Final = 16
@@ -122,13 +123,13 @@ class RequestIdSettings(Settings):
     log_exclude_paths: Sequence[str] = dataclasses.field(
         default=(),
         metadata=option(
-            list_of(path),
+            list_of(path_pattern),
             "paths whose *successful* requests are not logged: exact, or a prefix written"
             " `/static/*`",
         ),
     )
     log_tokens: bool | Literal["fingerprint"] = dataclasses.field(
-        # What the predecessor's documentation promises. Left at that, it is worth a warning.
+        # What the predecessor's documentation promises. Unless it is set, there is a warning.
         default=True,
         metadata=option(
             tokens_in_logs,
@@ -139,12 +140,12 @@ class RequestIdSettings(Settings):
     log_tokens_key: str = dataclasses.field(
         default="",
         metadata=option(
-            secret, "HMAC key for `fingerprint`; a secret, shown as `***` everywhere", secret=True
+            key_text, "HMAC key for `fingerprint`; a secret, shown as `***` everywhere", secret=True
         ),
     )
 
     def conflicts(self) -> Iterator[Problem]:
-        """Yield a header that is for trace ids and was to be written with ids of requests."""
+        """Yield a problem if request ids would be written into a header for traces."""
         if self.request_id_header.lower() in _PARSERS:
             yield self.problem(
                 "request_id_header",
@@ -155,7 +156,7 @@ class RequestIdSettings(Settings):
 
     @functools.cached_property
     def remarks(self) -> Sequence[Remark]:
-        """What is unwise: headers that get lost, and a key that can be guessed."""
+        """Headers that get lost, and a key that can be guessed."""
         found = [
             Remark(
                 logging.WARNING,
@@ -193,11 +194,11 @@ class RequestIdMiddleware:
     """
 
     def __init__(self, app: WSGIApplication, settings: RequestIdSettings | None = None) -> None:
-        settings = resolve(RequestIdSettings, settings)
+        settings = given_or_environment(RequestIdSettings, settings)
         self._app = app
         self._header = settings.request_id_header
         self._lower_header = self._header.lower()
-        self._other_headers = foreign_spellings({self._lower_header})
+        self._foreign_spellings = foreign_spellings({self._lower_header})
         self._environ_key = environ_key(self._header)
         self._trust = settings.request_id_trust
         self._max_length = settings.request_id_max_length
@@ -207,7 +208,7 @@ class RequestIdMiddleware:
             for name in settings.request_id_fallback_headers
             if self._trust
         ]
-        # By key: the id itself and a header in two spellings would be sent on twice.
+        # By environ key: a header in two spellings, or that of the id, would be passed on twice.
         forward = {environ_key(name): name for name in settings.request_id_forward_headers}
         self._forward = [(key, forward[key]) for key in forward if key != self._environ_key]
         self._log = None
@@ -221,7 +222,7 @@ class RequestIdMiddleware:
         for remark in settings.remarks:
             log_safely(logger, remark.level, "%s: %s", remark.option, remark.text)
 
-    def __call__(  # noqa: C901 -- in parts, each of them costs every request some 3 %
+    def __call__(  # noqa: C901 -- every function that is split off costs each request 3 %
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Run the application inside a context of its own, in which the id is known."""
@@ -242,18 +243,18 @@ class RequestIdMiddleware:
             if key in environ:
                 forwarded += ((name, environ[key]),)
         # One Context for the call, every chunk and close(). Setting and resetting the variable
-        # lost: on servers that change threads the id leaks, or the reset raises.
+        # would not do: on servers that change threads, the id leaks or the reset raises.
         context = copy_context()
         context.run(_set_scope, (request_id, self._header, forwarded))
         record = None if self._log is None else self._log.begin(environ, request_id, source)
         header = self._header, request_id
-        lower, others = self._lower_header, self._other_headers
+        lower, foreign = self._lower_header, self._foreign_spellings
 
         def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
-            """Send the id once, whatever the application sends in its place."""
+            """Pass the response on with our id as the only value of its header."""
             sent = [*headers]
             for name, _ in sent:
-                if name not in others and name.lower() == lower:
+                if name not in foreign and name.lower() == lower:
                     sent = [field for field in sent if field[0].lower() != lower]
                     break
             sent.append(header)
@@ -263,7 +264,7 @@ class RequestIdMiddleware:
                 try:
                     write = start_response(status, sent, exc_info)
                 finally:
-                    exc_info = None
+                    exc_info = None  # as wsgi_mw_paste._wsgi says
             return write if record is None else record.start(status, sent, write)
 
         try:
@@ -276,12 +277,12 @@ class RequestIdMiddleware:
             raise
         kind = type(body)
         if kind is list or kind is tuple or kind is bytes:
-            # Servers make a Content-Length of a list's length, and uWSGI sends bytes as they are.
+            # As it is: servers know the Content-Length of a list, and uWSGI sends bytes at once.
             if record is not None:
                 record.count((body,) if kind is bytes else body)
                 context.run(record.emit)
             return body  # type: ignore[no-any-return]
-        return _Body(context, request_id, record).follow(body, environ)
+        return _BodyInContext(context, request_id, record).follow(body, environ)
 
     def _identify(self, environ: WSGIEnvironment, inbound: str | None) -> tuple[str, str]:
         """Return the request's id and its source: ``inbound``, ``generated`` or ``replaced``."""
@@ -296,7 +297,7 @@ class RequestIdMiddleware:
                 found = parse(value)
                 if found is not None and is_safe_id(found, self._max_length):
                     return found, "inbound"
-                # As with the main header, what is no valid id is out of the application's reach.
+                # As with the main header, the application never sees an invalid id.
                 del environ[key]
                 source = "replaced"
         return new_request_id(), source
@@ -366,15 +367,15 @@ _PARSERS: Final[dict[str, Callable[[str], str | None]]] = {
 
 
 _END: Final = object()
-#: In the place of a body that has ended: an iterator of the application's is not asked again.
+#: Takes the place of a body that has ended, so that the application's iterator is not asked again.
 _NO_CHUNKS: Final[Iterator[bytes]] = iter(())
 
 
 def _nothing() -> None:
-    """Close what has nothing to close, or has been closed."""
+    """Close a body that has no ``close``, or has been closed."""
 
 
-class _Body:
+class _BodyInContext:
     """A body that produces every chunk, and the end of the request, in the request's context.
 
     A class and not a generator: the ``finally`` of a generator that was never started does not run
@@ -390,23 +391,23 @@ class _Body:
         self._close: Callable[[], object] = _nothing
 
     def follow(self, body: Any, environ: WSGIEnvironment) -> Iterable[bytes]:
-        """Return what the server gets: its own file wrapper as it is, else this in its place."""
+        """Return what the server gets: its own file wrapper as it is, or this around any other."""
         try:
             self._close = getattr(body, "close", None) or _nothing
             if is_file_wrapper(body, environ):
                 if self._record is not None:
                     self._record.count_from_headers()
                 try:
-                    # Sendfile needs the object itself; this tells us of its end.
+                    # For sendfile, the server needs the object itself. This tells us of its end.
                     body.close = self.close
                 except AttributeError:
-                    # It has no room for the hook, so nothing will.
-                    _run(self._context, self._log)
+                    # It has no room for the hook: record the request now.
+                    _run(self._context, self._emit)
                 return body  # type: ignore[no-any-return]
             self._chunks: Iterator[bytes] = self._context.run(iter, body)
         except BaseException as error:
             self._fail(error)
-            # There is a body, and no server that will ever see it.
+            # The server never sees this body, so it cannot close it.
             self.close()
             raise
         return self
@@ -424,17 +425,17 @@ class _Body:
         if chunk is _END:
             self._chunks = _NO_CHUNKS
             if record is not None:
-                _run(self._context, self._log)
+                _run(self._context, self._emit)
             raise StopIteration
         if record is not None:
             try:  # noqa: SIM105 -- suppress() would cost each chunk as much as all the rest
                 record.bytes += len(chunk)
             except TypeError:
-                pass  # Not bytes: the server's to refuse.
+                pass  # Not bytes: it is for the server to refuse them.
         return chunk  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """Close the application's body, once however often a server calls, and end the request."""
+        """Close the application's body, once however often this is called, and end the request."""
         self._chunks = _NO_CHUNKS
         _run(self._context, self._end)
 
@@ -460,9 +461,9 @@ class _Body:
         note_request_id(error, self._request_id)
         if self._record is not None:
             self._record.fail(error)
-            _run(self._context, self._log)
+            _run(self._context, self._emit)
 
-    def _log(self, begun: list[bool]) -> None:
+    def _emit(self, begun: list[bool]) -> None:
         begun.append(True)
         if self._record is not None:
             self._record.emit()
@@ -471,16 +472,16 @@ class _Body:
 def _run(context: Context, function: Callable[[list[bool]], None]) -> None:
     """Run a function in a context or, while another thread is inside, in a copy of the context.
 
-    A server may close a body in one thread while another one iterates; what is to be done at the
-    end has to be done all the same.
+    A server may close a body in one thread while another one iterates; the work at the end has to
+    be done all the same.
 
-    :param function: appends to the list it is given, first of all.
+    :param function: first appends to the list it is given, which shows that it began.
     """
     begun: list[bool] = []
     try:
         context.run(function, begun)
     except RuntimeError:
-        # Of the application's own, unless the context was busy and nothing ran.
+        # The application's own, unless the context was busy and nothing ran.
         if begun:
             raise
     if not begun:

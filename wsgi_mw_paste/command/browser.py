@@ -19,7 +19,7 @@ from wsgi_mw_paste._http import (
     is_token,
 )
 from wsgi_mw_paste.origins import ANY, is_loopback, parse_origin
-from wsgi_mw_paste.values import method
+from wsgi_mw_paste.values import method_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,11 +78,10 @@ class Fetch:
 
 
 def make_fetch(
-    origin: str, url: str, word: str = "GET", headers: Sequence[str] = ()
+    origin: str, url: str, method: str = "GET", headers: Sequence[str] = ()
 ) -> tuple[Fetch, list[str]]:
     """Return a fetch, made of what people write.
 
-    :param word: the method.
     :param headers: each as ``NAME`` or ``NAME: VALUE``.
     :return: the fetch, and the names of the headers that browsers leave out.
     :raises ValueError: no script can ask for this. The message repeats no header, since there may
@@ -90,7 +89,7 @@ def make_fetch(
     """
     if origin != "null" and parse_origin(origin) is None:
         raise ValueError(f"expected an origin, SCHEME://HOST[:PORT] or null{_advice(origin)}")
-    if not is_token(word):
+    if not is_token(method):
         raise ValueError("expected a method")
     given, forbidden = {}, []
     for header in headers:
@@ -101,7 +100,7 @@ def make_fetch(
             forbidden.append(name)
         else:
             given[name.lower()] = value if colon else None
-    return Fetch(origin, _encoded(url), method(word), given), forbidden
+    return Fetch(origin, _encoded(url), method_name(method), given), forbidden
 
 
 def _advice(text: str) -> str:
