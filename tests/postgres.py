@@ -35,7 +35,7 @@ class Postgres:
 
     def __init__(self, directory: Path, port: int) -> None:
         self._directory = directory
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes]
         self.port = port
 
     def url(self, driver: str) -> str:
@@ -71,16 +71,13 @@ class Postgres:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Stop it at once, and cut the connections; one that is stopped stays so."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait(_PATIENCE)
-            self._process = None
+        """Stop it at once, and cut the connections."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(_PATIENCE)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Let none of its processes run during the ``with`` statement: it is there and silent."""
-        assert self._process is not None
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         processes = [self._process.pid, *map(int, children.read_text().split())]
         for process in processes:

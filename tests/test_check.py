@@ -494,6 +494,27 @@ def test_a_composite_is_checked_on_every_way() -> None:
     assert len(messages(report, "warning")) == 2
 
 
+def test_a_logging_class_that_is_not_installed_may_be_a_note() -> None:
+    """In a CI job that has the file and not what it logs with."""
+    write_ini("""
+        [app:main]
+        use = hello
+        [loggers]
+        keys = root
+        [handlers]
+        keys = console
+        [formatters]
+        keys =
+        [logger_root]
+        handlers = console
+        [handler_console]
+        class = nosuch.Handler
+        """)
+    for missing_ok, level in ((False, "error"), (True, "note")):
+        findings = check("test.ini", missing_ok=missing_ok).findings
+        assert [f.level for f in findings if f.code == "missing-code"] == [level]
+
+
 def test_the_application_is_not_called() -> None:
     """An application factory that raises is none of ``check``'s business."""
     report = check_ini("""

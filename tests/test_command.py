@@ -83,7 +83,7 @@ def test_check_prints_the_pipeline_and_the_findings(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Options are aligned with their sources, findings come apart by level, and then a count."""
-    monkeypatch.setenv("LOG_TOKENS_KEY", "hunter2")
+    monkeypatch.setenv("LOG_TOKENS_KEY", "hunter2-hunter2-hunter2")
     write_ini("""
         [composite:main]
         paste.composite_factory = tests.test_check:make_composite
@@ -199,7 +199,7 @@ authorization is not safelisted
   > Access-Control-Request-Headers: authorization
   > Origin: https://app.example.com
   < 200 OK
-  < Vary: Origin
+  < Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers
   < Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS
   < Access-Control-Max-Age: 600
   < Access-Control-Allow-Origin: https://app.example.com

@@ -27,7 +27,7 @@ LoadModule mpm_event_module ${MODULES}/mod_mpm_event.so
 LoadModule authz_core_module ${MODULES}/mod_authz_core.so
 LoadModule wsgi_module ${MODULES}/mod_wsgi.so
 WSGISocketPrefix ${PWD}/wsgi
-Include kit.conf
+Include pod/app/httpd.conf
 """
 
 FINAL = [number for number, (name, _) in enumerate(dockerfile()) if name == "FROM"][-1]
@@ -183,47 +183,44 @@ def test_the_steps_of_the_dockerfile_run(  # noqa: C901 -- a branch for each ins
 # The other servers.
 
 SECRET = {"log_tokens_key": "a-key", "database_url": "postgresql+pg8000://127.0.0.1:1/shop"}
+UWSGI = "uwsgi --ini pod/app/uwsgi.ini"
+#: Apache refuses to serve as root.
+HTTPD = (NOBODY if os.geteuid() == 0 else "") + (
+    " apache2 -D FOREGROUND -d . -f apache.conf -c 'Listen 127.0.0.1:PORT'"
+)
 
 
-def lay_out(name: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Write a pod's files and set its variables; return what a server's file says there."""
+@pytest.mark.slow_server
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        pytest.param("uwsgi.ini", UWSGI, id="uWSGI", marks=needs_server("uwsgi")),
+        pytest.param("httpd.conf", HTTPD, id="mod_wsgi", marks=needs_server("mod_wsgi")),
+    ],
+)
+def test_another_server_serves_the_kit(
+    name: str, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the file for it; one request has one record."""
     pod = Pod(Path("pod").absolute(), "production", SECRET)
     for variable, value in pod.environment().items():
         monkeypatch.setenv(variable, value)
-    for each in ("application.wsgi", name):
-        text = pod.placed((KIT / "container" / each).read_text(encoding="utf-8"))
-        (pod.place("/app") / each).write_text(text, encoding="utf-8")
-    return text.replace("/venv", sys.prefix)
-
-
-def asked(port: int) -> dict[str, int]:
-    """Return the status of each path."""
-    return {path: request(port, "GET", path).code for path in ("/livez", "/readyz", "/json")}
-
-
-@pytest.mark.slow_server
-@needs_server("uwsgi")
-def test_uwsgi_serves_the_kit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the snippet for it; the log is JSON, one record for each request."""
-    text = lay_out("uwsgi.ini", monkeypatch)
-    Path("uwsgi.ini").write_text(text.replace("0.0.0.0:8080", "127.0.0.1:0"), encoding="utf-8")
-    with running("uwsgi --ini uwsgi.ini") as server:
-        assert asked(server.port) == {"/livez": 200, "/readyz": 503, "/json": 200}
-    assert output().count('"name": "wsgi_mw_paste.access"') == 1
-
-
-@pytest.mark.slow_server
-@needs_server("mod_wsgi")
-def test_apache_serves_the_kit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the snippet for it, included by a configuration as Debian's would be."""
-    text = lay_out("httpd.conf", monkeypatch)
-    # Apache's Python is the system's, which cannot take this environment as its home.
     purelib = sysconfig.get_path("purelib")
-    text = text.replace(f"python-home={sys.prefix}", "").replace(
-        "python-path=", f"python-path={purelib}:"
-    )
-    Path("kit.conf").write_text(text.replace("Listen 8080\n", ""), encoding="utf-8")
+    for each in (name, "application.wsgi"):
+        text = pod.placed((KIT / "container" / each).read_text(encoding="utf-8"))
+        for before, after in (
+            ("http-socket = 0.0.0.0:8080", "http-socket = 127.0.0.1:0"),
+            ("virtualenv = /venv", f"virtualenv = {sys.prefix}"),
+            ("Listen 8080\n", ""),
+            # Apache's Python is the system's, which cannot take this environment as its home.
+            ("python-home=/venv", ""),
+            ("python-path=", f"python-path={purelib}:"),
+        ):
+            text = text.replace(before, after)
+        (pod.place("/app") / each).write_text(text, encoding="utf-8")
     Path("apache.conf").write_text(APACHE, encoding="utf-8")
-    command = "apache2 -D FOREGROUND -d . -f apache.conf -c 'Listen 127.0.0.1:PORT'"
-    with running(f"{NOBODY} {command}" if os.geteuid() == 0 else command) as server:
-        assert asked(server.port) == {"/livez": 200, "/readyz": 503, "/json": 200}
+    paths = ("/livez", "/readyz", "/json")
+    with running(command.strip()) as server:
+        codes = {path: request(server.port, "GET", path).code for path in paths}
+    assert codes == {"/livez": 200, "/readyz": 503, "/json": 200}
+    assert output().count("wsgi_mw_paste.access") == 1

@@ -215,7 +215,7 @@ def test_all_mistakes_of_an_ini_section_are_reported_together() -> None:
             {"cors_allowed": " , ,\n"},
             "",
             OFF,
-            id="off, blanks and commas",
+            id="off, whitespace and commas",
         ),
         pytest.param(
             {"cors_allowed": "HTTPS://Example.com:443/"},
@@ -318,7 +318,7 @@ def test_the_operator_is_told_once_what_an_entry_became(
 
 
 def test_settings_log_nothing_by_themselves(caplog: pytest.LogCaptureFixture) -> None:
-    """Remarks wait for the middleware: whoever only loads settings may print them instead."""
+    """Remarks wait for the middleware: what only loads settings may print them instead."""
     settings = CORSSettings(cors_allowed="example.com", cors_allow_methods="patch")
     assert caplog.records == []
     assert settings.remarks == (
@@ -352,7 +352,7 @@ def test_what_is_compiled_is_not_what_is_written() -> None:
 
 
 def test_conflicts_are_problems_and_nothing_else() -> None:
-    """Settings whose conflicts nobody asks for are complete all the same."""
+    """Settings are complete without it: matcher and remarks do not depend on its being run."""
 
     class Unchecked(CORSSettings):
         def conflicts(self) -> Iterator[Problem]:
@@ -367,7 +367,7 @@ def test_conflicts_are_problems_and_nothing_else() -> None:
     ("entry", "suffix"),
     [
         pytest.param("https://*.com", "com", id="top level"),
-        pytest.param("https://*.example", "example", id="single label that nobody knows"),
+        pytest.param("https://*.example", "example", id="unknown single label"),
         pytest.param("https://*.com.", "com", id="trailing dot"),
         pytest.param("https://*.co.uk", "co.uk", id="second level"),
         pytest.param("https://*.vercel.app:8443", "vercel.app", id="private section"),
@@ -464,7 +464,7 @@ for entry in ["https://*.com", "https://*.github.io", "https://*.localhost",
         pytest.param(["https://a.example", "https://b.example"], "https://b.example", id="list"),
         pytest.param(("https://a.example",), "https://a.example", id="tuple"),
         pytest.param({"https://b.example", "https://a.example"}, "https://a.example", id="set"),
-        pytest.param("https://a.example https://b.example", "https://b.example", id="blanks"),
+        pytest.param("https://a.example https://b.example", "https://b.example", id="whitespace"),
         pytest.param("https://a.example,\n\thttps://b.example,", "https://b.example", id="lines"),
     ],
 )

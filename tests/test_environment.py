@@ -259,7 +259,7 @@ def test_file_means_nothing_for_an_option_that_is_no_secret(
         monkeypatch.setenv(f"{name.upper()}_FILE", "/missing")
     loaded = load([CORSSettings, RequestIdSettings], {}, {})
     assert [each.sources for each in loaded] == [{}, {}]
-    assert len(names) == 16
+    assert len(names) == 17
 
 
 # The .env file.

@@ -370,8 +370,9 @@ def test_without_settings_they_come_from_the_environment(monkeypatch: pytest.Mon
 def test_the_same_goes_for_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
     """A section ``[app:…]`` takes the options of the filter, with the same errors."""
     ini = write_ini("[app:main]\nuse = egg:wsgi_mw_paste#health\nhealth_cach = 3\n")
-    [line] = lines_of(lambda: load_file(ini))
-    assert line.endswith("health_cach: unknown option; did you mean health_cache?")
+    assert lines_of(lambda: load_file(ini)) == [
+        f"{ini} [app:main] health_cach: unknown option; did you mean health_cache?"
+    ]
     monkeypatch.setenv("HEALTH_LIVE_PATH", "/alive")
     ini = write_ini("[app:main]\nuse = egg:wsgi_mw_paste#health\n")
     assert probe(load_file(ini), "/alive")[1] == {"status": "live"}

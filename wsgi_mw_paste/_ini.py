@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _MAX_FILES: Final = 100
 #: How the names of sections that configure filters begin.
 _FILTER_SECTIONS: Final = ("filter:", "filter-app:")
+#: The filters that are applications as well, under the same name.
+_APPLICATIONS: Final = ("health",)
 
 
 class Section(NamedTuple):
@@ -275,6 +277,12 @@ def sections_of(filter_name: str, files: Sequence[IniFile]) -> list[tuple[IniFil
                 if names_filter(use or "", filter_name):
                     found[file.path, section] = None
                 users.setdefault(_used_section(file, use or ""), []).append((file.path, section))
+            elif (
+                filter_name in _APPLICATIONS
+                and section.startswith(("app:", "application:"))
+                and names_filter(file.value(section, "use") or "", filter_name)
+            ):
+                found[file.path, section] = None
     # Each section only once, so that circular references come to an end.
     reached = list(found)
     for path, section in reached:  # the list grows meanwhile

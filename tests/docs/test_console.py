@@ -73,8 +73,8 @@ class Terminal:
         assert done.returncode == status, done.stdout
         output = done.stdout.replace(f"{Path.cwd()}{os.sep}", "/app/")
         if shown:
-            # What comes before the last lines is a traceback of other people's code.
-            lines = varying_hidden(shown).rstrip().splitlines()
+            # Above the last lines there may be a traceback; what a page leaves out is an ellipsis.
+            lines = varying_hidden(shown).rstrip().removeprefix("…\n").splitlines()
             assert varying_hidden(output).rstrip().splitlines()[-len(lines) :] == lines
 
     def _serve(self, command: str, shown: str, status: int) -> None:

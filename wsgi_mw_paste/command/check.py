@@ -125,15 +125,15 @@ def check(
     try:
         node = read(path, name, variables, problems)
     except DeploymentError as error:
-        return Report(path, None, [_problem_finding(error, missing_ok=missing_ok)])
+        return Report(path, None, _judged([_problem_finding(error)], missing_ok=missing_ok))
     file = os.path.abspath(path)  # noqa: PTH100 -- as in read()
     routes = list(node.routes())
     nodes = list(dict.fromkeys(chain.from_iterable(routes)))
     sound = [node for node in nodes if not configuration_problems(node)]
     request_id = [node.request_id for node in sound if node.request_id is not None]
     found = chain(
-        (_problem_finding(error, missing_ok=missing_ok) for error in problems),
-        *(configuration_problems(node, missing_ok=missing_ok) for node in nodes),
+        map(_problem_finding, problems),
+        *map(configuration_problems, nodes),
         _foreign_findings(nodes),
         *map(_order_findings, routes),
         *map(_exception_findings, routes),
@@ -151,25 +151,29 @@ def check(
             access=any(settings.log_requests for settings in request_id),
         ),
     )
-    return Report(path, node, list(dict.fromkeys(found)))
+    return Report(path, node, _judged(dict.fromkeys(found), missing_ok=missing_ok))
 
 
-def _problem_finding(error: DeploymentError, *, missing_ok: bool) -> Finding:
-    level = "note" if missing_ok and error.code == "missing-code" else "error"
-    return Finding(level, error.place, error.message, code=error.code)
+def _judged(findings: Iterable[Finding], *, missing_ok: bool) -> list[Finding]:
+    """Return the findings; code that is not installed here may be a note."""
+    return [
+        finding._replace(level="note") if missing_ok and finding.code == "missing-code" else finding
+        for finding in findings
+    ]
 
 
-def configuration_problems(node: Node, *, missing_ok: bool = False) -> list[Finding]:
-    """Return everything that keeps one of our filters from loading.
+def _problem_finding(error: DeploymentError) -> Finding:
+    return Finding("error", error.place, error.message, code=error.code)
 
-    :param missing_ok: a module in ``health_checks`` that is not installed here is a note.
-    """
+
+def configuration_problems(node: Node) -> list[Finding]:
+    """Return everything that keeps one of our filters from loading."""
     try:
         node.loaded  # noqa: B018 -- it raises
     except ConfigurationError as error:
         return [
             Finding(
-                "note" if missing_ok and is_missing else "error",
+                "error",
                 locate(node.files, problem.source, problem.text),
                 problem.reason,
                 problem.text,

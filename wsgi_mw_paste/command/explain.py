@@ -186,7 +186,7 @@ def _refusal(fetch: Fetch, origin: str, step: Step) -> Refusal:
     if exchange.exits:
         reason = f"the application ends the process ({exchange.raised})"
         return Refusal(reason, "remove sys.exit() from what it runs for this request")
-    node = next((node for node in exchange.passed if node.cors is not None), None)
+    node = next((node for node in exchange.passed if _speaks_for(node, exchange)), None)
     if node is None or node.cors is None:
         return _without_cors(exchange)
     asked = (fetch.method, ",".join(unsafe_names(fetch))) if step.why else ("GET", "")
@@ -233,8 +233,19 @@ def _refused_by(
     return _change(node, reason.option, reason.text, name)
 
 
+def _speaks_for(node: Node, exchange: Exchange) -> bool:
+    """Say whether a node is a CORS filter whose ``cors_paths`` cover the request."""
+    if node.cors is None:
+        return False
+    return node.cors.paths.every or node.cors.paths.match(exchange.request.environ)
+
+
 def _without_cors(exchange: Exchange) -> Refusal:
     """Return why no CORS filter took part."""
+    silent = next((node for node in exchange.passed if node.cors is not None), None)
+    if silent is not None:
+        reason = f"{exchange.request.path} is outside of cors_paths"
+        return Refusal(reason, "add it, or a prefix of it", silent.place_of("cors_paths"))
     last = exchange.passed[-1]
     inside = [node for route in last.routes() for node in route if node.kind in ("main", "cors")]
     if inside:
