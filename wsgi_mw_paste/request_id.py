@@ -73,7 +73,7 @@ _SHORTEST_KEY: Final = 16
 #: Bound once, not for each request.
 _set_scope: Final = current_scope.set
 #: The longest header that is looked at, in characters; trace headers may have several thousand.
-_MAX_VALUE: Final = 8192
+_MAX_HEADER: Final = 8192
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
@@ -316,7 +316,7 @@ def _warn_of_verbatim_tokens() -> None:
 
 def _stripped(value: str) -> str:
     """Return a value without the blanks around it; ``-``, never a valid id, if it is too long."""
-    return value.strip(" \t") if len(value) <= _MAX_VALUE else "-"
+    return value.strip(" \t") if len(value) <= _MAX_HEADER else "-"
 
 
 def _whole(value: str) -> str | None:
@@ -366,7 +366,7 @@ _PARSERS: Final[dict[str, Callable[[str], str | None]]] = {
 }
 
 
-_END: Final = object()
+_NO_MORE: Final = object()
 #: Takes the place of a body that has ended, so that the application's iterator is not asked again.
 _NO_CHUNKS: Final[Iterator[bytes]] = iter(())
 
@@ -417,12 +417,12 @@ class _BodyInContext:
 
     def __next__(self) -> bytes:
         try:
-            chunk: Any = self._context.run(next, self._chunks, _END)
+            chunk: Any = self._context.run(next, self._chunks, _NO_MORE)
         except BaseException as error:
             self._fail(error)
             raise
         record = self._record
-        if chunk is _END:
+        if chunk is _NO_MORE:
             self._chunks = _NO_CHUNKS
             if record is not None:
                 _run(self._context, self._emit)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from paste.deploy.loadwsgi import APP
 from webob import Request, Response
 
+from wsgi_mw_paste.command.findings import described
 from wsgi_mw_paste.command.loader import STAND_IN, blaming
 from wsgi_mw_paste.command.pipeline import application_node
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 PASSED_KEY: Final = "wsgi_mw_paste.passed"
 #: The environ key of a list: the CORS headers that the application itself sent.
 _OWN_KEY: Final = "wsgi_mw_paste.own_cors_headers"
-_MESSAGE_LIMIT: Final = 500
 
 
 def build(
@@ -112,7 +112,7 @@ def send(app: WSGIApplication, request: Request) -> Exchange:
             response.app_iter.close()
         _check_headers(response)
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever foreign code does
-        raised = f"{type(error).__name__}: {' '.join(str(error).split())}"[:_MESSAGE_LIMIT]
+        raised = described(error)
         exits = isinstance(error, SystemExit)
         return Exchange(request, Response(status=500), passed, raised, exits)
     replaced = [header for header in own if header not in response.headerlist]

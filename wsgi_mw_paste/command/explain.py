@@ -50,7 +50,7 @@ _MAX_REDIRECTS: Final = 20
 #: How many near misses a verdict names.
 _MAX_NEAR: Final = 3
 #: The failure if the process ends.
-_END: Final = "no response, because the process ends"
+_PROCESS_ENDS: Final = "no response, because the process ends"
 
 
 class Step(NamedTuple):
@@ -167,7 +167,9 @@ def _steps(app: WSGIApplication, fetch: Fetch, origin: str, *, cors: bool) -> It
         }
         headers = {name: value for name, value in headers.items() if value}
         exchange = send(app, Request.blank(fetch.url, method="OPTIONS", headers=headers))
-        failure = _END * exchange.exits or preflight_failure(fetch, origin, exchange.response)
+        failure = _PROCESS_ENDS * exchange.exits or preflight_failure(
+            fetch, origin, exchange.response
+        )
         yield Step(why, exchange, failure)
     headers = {
         name: SAFELISTED_HEADERS.get(name, "-") if value is None else value
@@ -177,7 +179,7 @@ def _steps(app: WSGIApplication, fetch: Fetch, origin: str, *, cors: bool) -> It
         headers["Origin"] = origin
     exchange = send(app, Request.blank(fetch.url, method=fetch.method, headers=headers))
     failure = cors_failure(fetch, origin, exchange.response) if cors else ""
-    yield Step([], exchange, _END * exchange.exits or failure)
+    yield Step([], exchange, _PROCESS_ENDS * exchange.exits or failure)
 
 
 def _refusal(fetch: Fetch, origin: str, step: Step) -> Refusal:

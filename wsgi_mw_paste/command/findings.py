@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from wsgi_mw_paste._ini import IniFiles, Source
 
 
+#: How much of an exception's message is shown, in characters.
+_MESSAGE_LIMIT: Final = 500
+
+
 class Place(NamedTuple):
     """Where something is written.
 
@@ -82,6 +86,16 @@ def locate(files: IniFiles, source: Source, item: str | None = None) -> Place:
     section = source.sections[0] if source.sections else ""
     place = place_in(files, Section(source.file, section), source.key, item or "")
     return place._replace(level=source.level)
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return the message of an exception without line breaks, cut to 500 characters."""
+    return " ".join(str(error).split())[:_MESSAGE_LIMIT]
+
+
+def described(error: BaseException) -> str:
+    """Return the type and the message of an exception in one line."""
+    return f"{type(error).__name__}: {in_one_line(error)}".removesuffix(": ")
 
 
 def _relative(file: str) -> str:

@@ -14,6 +14,7 @@ from wsgi_mw_paste._environment import DOTENV, FILE_SUFFIX
 from wsgi_mw_paste._ini import IniFile, Section, sections_of
 from wsgi_mw_paste._loading import PEERS_NAMES
 from wsgi_mw_paste.command.findings import Finding, Place, place_in
+from wsgi_mw_paste.command.loader import NAMING_KEYS
 from wsgi_mw_paste.factories import FACTORIES
 from wsgi_mw_paste.settings import options
 
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 
 #: How similar a name has to be to an option to count as a misspelling of it; 1 is equal.
 _NEARLY: Final = 0.9
-#: Keys that name other sections; in a composite, every key may.
-_NAMING_KEYS: Final = ("pipeline", "use", "filter-with", "next")
+
 #: The beginnings of names that are only ours. Swift, for one, has a log_requests of its own.
 _DISTINCTIVE: Final = ("cors_", "request_id_", "log_tokens", "health_")
 
@@ -68,7 +68,7 @@ def _unused_filters(file: IniFile, files: IniFiles, ours: dict[str, str]) -> Ite
         for other in files.reachable(file.path)
         for section, items in other.sections.items()
         for key, text in items.items()
-        if key in _NAMING_KEYS or section.startswith("composit")
+        if key in NAMING_KEYS or section.startswith("composit")
         for word in text.split()
     }
     for section in ours:

@@ -26,19 +26,19 @@ from paste.deploy.loadwsgi import (
 from webob import Response
 
 from wsgi_mw_paste._ini import IniFiles, Section, included_path
-from wsgi_mw_paste.command.findings import Place, place_in
+from wsgi_mw_paste.command.findings import Place, described, in_one_line, place_in
 from wsgi_mw_paste.factories import FACTORIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_MESSAGE_LIMIT: Final = 500
+
 #: How many names a wrong one is compared with.
 _MAX_NAMES: Final = 500
 #: What stands in for an application.
 STAND_IN: Final = Response("a stand-in for the application\n", content_type="text/plain")
-#: The keys of a section that name other sections.
-_NAMING_KEYS: Final = ("pipeline", "use", "filter-with", "next")
+#: The keys of a section that name other sections. In a composite, every key may.
+NAMING_KEYS: Final = ("pipeline", "use", "filter-with", "next")
 
 
 class DeploymentError(Exception):
@@ -255,7 +255,7 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
     def _naming(self, section: Section, name: str) -> tuple[str, str]:
         """Return the key of a section that names another, and its value."""
         items = self.files[section.file].sections.get(section.name, {})
-        keys = (key for key in (*_NAMING_KEYS, *items) if name in items.get(key, "").split())
+        keys = (key for key in (*NAMING_KEYS, *items) if name in items.get(key, "").split())
         key = next(keys, "")
         return key, items.get(key, "")
 
@@ -350,7 +350,7 @@ def _explained(error: BaseException, place: Place, files: IniFiles | None) -> De
             message = f"the distribution {error.name} is not installed here"
             return DeploymentError(place, message, "missing-code")
         case ImportError():
-            message = f"{type(error).__name__}: {_in_one_line(error)}"
+            message = described(error)
             return DeploymentError(place, message, "missing-code")
         case OSError() if error.strerror:
             message = error.strerror
@@ -373,12 +373,8 @@ def _message_of(error: BaseException, place: Place) -> str:
             return "expected the names of filters, then the name of an application"
         case LookupError() if type(error) is LookupError:
             # Raised by PasteDeploy itself, whose message is a sentence.
-            return _in_one_line(error)
-    return f"{type(error).__name__}: {_in_one_line(error)}"
-
-
-def _in_one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:_MESSAGE_LIMIT]
+            return in_one_line(error)
+    return described(error)
 
 
 def _ill_formed(error: configparser.Error, place: Place, files: IniFiles | None) -> DeploymentError:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wsgi_mw_paste._access import ACCESS_LOGGER
 from wsgi_mw_paste._ini import Section
-from wsgi_mw_paste.command.findings import Finding, Place, place_in
+from wsgi_mw_paste.command.findings import Finding, Place, described, place_in
 from wsgi_mw_paste.context import request_id_scope
 from wsgi_mw_paste.logging import AttachRequestIdFilter
 
@@ -313,10 +313,10 @@ class _FileConfig:
             message = "expected %, { or $"
             self.report("logging-format", section, "style", message, value=style)
         elif isinstance(error, ValueError):
-            message = f"expected a format in the style {style} ({_said(error)})"
+            message = f"expected a format in the style {style} ({described(error)})"
             self.report("logging-format", section, "format", message)
         else:
-            message = f"called with format, datefmt and style, it raises {_said(error)}"
+            message = f"called with format, datefmt and style, it raises {described(error)}"
             self.report("logging-class", section, "class", message)
 
     def _read_handler(self, section: str) -> _Handler:
@@ -410,7 +410,7 @@ class _FileConfig:
             return _evaluate(text)
         except Exception as error:  # noqa: BLE001 -- whatever the expression raises
             # The text is not repeated: the arguments of an SMTPHandler include a password.
-            self.report("logging-arguments", section, key, f"{expected} ({_said(error)})")
+            self.report("logging-arguments", section, key, f"{expected} ({described(error)})")
             return _UNKNOWN
 
     def _check_call(self, section: str, cls: type, args: object, kwargs: object) -> None:
@@ -454,10 +454,10 @@ class _FileConfig:
         if (is_part and is_local) or isinstance(cause, ValueError):  # of a name with two dots
             self._report_class(section, name, known)
         elif isinstance(cause, ImportError):
-            message = f"cannot be imported here ({_said(cause)}); install it"
+            message = f"cannot be imported here ({described(cause)}); install it"
             self.report("missing-code", section, "class", message, value=name)
         else:
-            message = f"importing it raises {_said(cause)}"
+            message = f"importing it raises {described(cause)}"
             self.report("logging-class", section, "class", message, value=name)
         return None
 
@@ -485,7 +485,7 @@ def _look_for_id(
             level, failure = "warning", "it stays empty"
             text = str(formatter.format(record))
         except _ANYTHING as error:
-            level, failure = "error", f"every record fails ({_said(error)})"
+            level, failure = "error", f"every record fails ({described(error)})"
             text = ""
     if request_id in text:
         return
@@ -641,8 +641,3 @@ def _is_json_object(text: str) -> bool:
         return isinstance(json.loads(text), dict)
     except ValueError:
         return False
-
-
-def _said(error: BaseException) -> str:
-    """Return an exception in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
