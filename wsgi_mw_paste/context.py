@@ -73,22 +73,20 @@ def current_request_id() -> str | None:
     return None if scope is None else scope[0]
 
 
-def note_request_id(
-    error: BaseException, request_id: str, *, only_in_place_of_another: bool = False
-) -> None:
+def note_request_id(error: BaseException, request_id: str, *, only_replace: bool = False) -> None:
     """Add a request id to an exception as a note, which tracebacks show (Python 3.11 or newer).
 
     It replaces the note of an earlier request: an exception that is kept and raised again, as that
     of a ``Future`` is, still has it.
 
-    :param only_in_place_of_another: add none to an exception that has no such note.
+    :param only_replace: leave an exception without such a note as it is.
     """
     if sys.version_info >= (3, 11):
         # Not every exception can be changed: that of a frozen dataclass cannot.
         with suppress(Exception):
             notes = getattr(error, "__notes__", [])
             others = [note for note in notes if not str(note).startswith(_NOTE)]
-            if only_in_place_of_another and len(others) == len(notes):
+            if only_replace and len(others) == len(notes):
                 return
             notes[:] = others
             error.add_note(_NOTE + request_id)

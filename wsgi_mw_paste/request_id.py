@@ -36,15 +36,22 @@ from wsgi_mw_paste.context import (
     plain_id_matcher,
 )
 from wsgi_mw_paste.logging import RequestIdFilter
-from wsgi_mw_paste.settings import Problem, Remark, Settings, option, options, resolve
+from wsgi_mw_paste.settings import (
+    Problem,
+    Remark,
+    Settings,
+    given_or_environment,
+    option,
+    options,
+)
 from wsgi_mw_paste.values import (
     boolean,
     header_name,
     id_header,
+    key_text,
     list_of,
     number,
-    path,
-    secret,
+    path_pattern,
     tokens_in_logs,
 )
 
@@ -122,7 +129,7 @@ class RequestIdSettings(Settings):
     log_exclude_paths: Sequence[str] = dataclasses.field(
         default=(),
         metadata=option(
-            list_of(path),
+            list_of(path_pattern),
             "paths whose *successful* requests are not logged: exact, or a prefix written"
             " `/static/*`",
         ),
@@ -139,7 +146,7 @@ class RequestIdSettings(Settings):
     log_tokens_key: str = dataclasses.field(
         default="",
         metadata=option(
-            secret, "HMAC key for `fingerprint`; a secret, shown as `***` everywhere", secret=True
+            key_text, "HMAC key for `fingerprint`; a secret, shown as `***` everywhere", secret=True
         ),
     )
 
@@ -193,7 +200,7 @@ class RequestIdMiddleware:
     """
 
     def __init__(self, app: WSGIApplication, settings: RequestIdSettings | None = None) -> None:
-        settings = resolve(RequestIdSettings, settings)
+        settings = given_or_environment(RequestIdSettings, settings)
         self._app = app
         self._header = settings.request_id_header
         self._lower_header = self._header.lower()
