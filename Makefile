@@ -44,9 +44,9 @@ types: .venv/.lint ## check the types
 
 check: lint types test ## lint, types and test: run it before you submit a change
 
-# A warning is an error.
+# A warning is an error. -E: what is generated from the code is never out of date.
 docs: .venv/.docs ## build the documentation, into docs/_build
-	$(BIN)/sphinx-build -n -T -W -q docs docs/_build
+	$(BIN)/sphinx-build -n -T -W -E -q docs docs/_build
 
 # A commit always gives the same files.
 dist: export SOURCE_DATE_EPOCH = $(shell git log -1 --pretty=%ct)

@@ -1,9 +1,10 @@
 """The floor: what the filters do, written by hand as closures that know one policy each.
 
-Nobody would maintain these, and they leave out what none of the measured requests needs (other
-options, other reasons for a refusal, the access record, notes on exceptions). For the requests that
-are measured they do the same work as the filters and give the same responses, which a test of the
-suite asserts. What a filter costs beyond its floor is the price of its options and its diagnostics.
+They would be a burden to maintain, and they leave out what none of the measured requests needs
+(other options, other reasons for a refusal, notes on exceptions). For the requests that are
+measured they do the same work as the filters and give the same responses and access records, which
+a test of the suite asserts. What a filter costs beyond its floor is the price of its options and
+its diagnostics.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import re
 from contextvars import ContextVar, copy_context
 from itertools import chain
 from os import urandom
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     Write = Callable[[bytes], object]
 
 _VARY = ("Vary", "Origin")
+_PREFLIGHT_VARY = (
+    "Vary",
+    "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
+)
 _OURS = frozenset(
     f"access-control-{name}"
     for name in (
@@ -109,14 +116,14 @@ def cors(  # noqa: C901 -- by hand: one closure for all of it
     accepted = [
         ("Content-Type", "text/plain; charset=UTF-8"),
         ("Content-Length", "0"),
-        _VARY,
+        _PREFLIGHT_VARY,
         ("Access-Control-Allow-Methods", ", ".join(_METHODS)),
         ("Access-Control-Max-Age", "600"),
     ]
     refused = [
         ("Content-Type", "text/plain; charset=UTF-8"),
         ("Content-Length", str(len(_REFUSAL))),
-        _VARY,
+        _PREFLIGHT_VARY,
     ]
     logger = logging.getLogger("floor")
     info = logging.INFO
@@ -232,6 +239,99 @@ def request_id(app: WSGIApplication) -> WSGIApplication:
             body.close = lambda: run(close)
             return body  # type: ignore[no-any-return]
         return _Body(run, body)
+
+    return handle
+
+
+#: The logger of the floor's access records.
+ACCESS_LOGGER = "floor.access"
+_PLAIN = "!$&()*+,-./:;=@[]_~"
+_PLAIN_IN_AGENTS = _PLAIN + " #'<>?^`{}"
+_are_clean = re.compile(
+    rf"[A-Za-z0-9{re.escape(_PLAIN)}]*\n[A-Za-z0-9{re.escape(_PLAIN_IN_AGENTS)}]*", re.ASCII
+).fullmatch
+_MAX_FACT = 2048
+
+
+def _clean(text: str, safe: str = _PLAIN) -> str:
+    return quote(text[:_MAX_FACT], safe=safe, encoding="latin-1", errors="replace")
+
+
+def access_record(app: WSGIApplication) -> WSGIApplication:  # noqa: PLR0915 -- as above
+    """Wrap *app* as :func:`request_id` does, for bodies that are lists, and log the request.
+
+    The record has the facts, cleaned, and the fields that the filter's has for a request without a
+    token; it is made and handled as ``logging`` wants it.
+    """
+    logger = logging.getLogger(ACCESS_LOGGER)
+    info = logging.INFO
+
+    def handle(  # noqa: PLR0915 -- as above
+        environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        get = environ.get
+        current, source = get("HTTP_X_REQUEST_ID"), "inbound"
+        if current is None or not _is_plain(current):
+            current = environ["HTTP_X_REQUEST_ID"] = urandom(16).hex()
+            source = "generated"
+        environ["wsgi_mw_paste.request_id"] = current
+        forwarded = get("HTTP_TRACEPARENT"), get("HTTP_TRACESTATE")
+        context = copy_context()
+        context.run(_set_scope, (current, *forwarded))
+        ours = ("X-Request-Id", current)
+        host = get("HTTP_HOST") or get("SERVER_NAME", "")
+        method = get("REQUEST_METHOD", "")
+        path = get("SCRIPT_NAME", "") + get("PATH_INFO", "")
+        protocol = get("SERVER_PROTOCOL", "")
+        address = get("REMOTE_ADDR", "")
+        agent = get("HTTP_USER_AGENT", "")
+        code: int | None = None
+        began = perf_counter_ns()
+
+        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
+            nonlocal code
+            code = int(status[:3])
+            for name, _ in headers:
+                if name not in _THEIRS_AND_OURS and name.lower() == "x-request-id":
+                    headers = [h for h in headers if h[0].lower() != "x-request-id"]
+                    break
+            if exc_info is None:
+                return start_response(status, [*headers, ours])
+            return start_response(status, [*headers, ours], exc_info)
+
+        def log(size: int) -> None:
+            nonlocal host, method, path, protocol, address, agent
+            duration = (perf_counter_ns() - began) // 1000 / 1000
+            if not logger.isEnabledFor(info):
+                return
+            together = f"{host}{method}{path}{protocol}{address}\n{agent}"
+            if len(together) > _MAX_FACT or not _are_clean(together):
+                host, method, path = _clean(host), _clean(method), _clean(path)
+                protocol, address = _clean(protocol), _clean(address)
+                agent = _clean(agent, _PLAIN_IN_AGENTS)
+            arguments = (host, method, path, protocol, code, size, duration)
+            record = logger.makeRecord(
+                logger.name, info, __file__, 0, "%s %s %s %s %s %s %sms", arguments, None
+            )
+            fields = record.__dict__
+            fields["request_id"] = current
+            fields["request_id_source"] = source
+            fields["host"] = host
+            fields["method"] = method
+            fields["path"] = path
+            fields["status"] = code
+            fields["bytes"] = size
+            fields["duration_ms"] = duration
+            fields["remote_addr"] = address
+            fields["user_agent"] = agent or None
+            fields["protocol"] = protocol
+            fields["token"] = None
+            fields["error_type"] = None
+            logger.handle(record)
+
+        body: Any = context.run(app, environ, start)
+        context.run(log, sum(map(len, body)))
+        return body  # type: ignore[no-any-return]
 
     return handle
 

@@ -11,7 +11,7 @@ import argparse
 import logging
 from typing import TYPE_CHECKING
 
-from benchmarks import footprint, logs, page, plot
+from benchmarks import access, footprint, logs, page, plot
 from benchmarks.driver import Request, measure, serving
 from benchmarks.page import Goal, table
 from benchmarks.scenarios import (
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _PACKAGES = (
     "WebOb", "oslo.middleware", "wsgicors", "wsgi_microservice_middleware", "Werkzeug", "Flask",
     "flask-cors", "Django", "django-cors-headers", "python-json-logger",
+    "orjson", "Paste", "gunicorn",
 )  # fmt: skip
 _ROUNDS, _QUICK_ROUNDS = 31, 7
 _MANY = 10_000
@@ -72,18 +73,17 @@ def main() -> None:
 def _section(found: Mapping[str, Times], rounds: int) -> Iterator[str]:
     """Yield the parts of the page."""
     yield f"{page.conditions(*_PACKAGES)} {rounds} rounds."
-    access = {name: logs.access_on(each, rounds) for name, each in logs.formatters().items()}
+    lines = access.measure_lines(rounds)
     off, chunks, records = logs.access_off(rounds), logs.per_chunk(rounds), logs.per_record(rounds)
     imports, kept = footprint.imports(rounds), footprint.memory(_MANY)
     package = imports["the package, over its dependencies"]
-    name, on = max(access.items(), key=lambda each: each[1].ratio)
     yield "### Goals"
     yield page.goals_table(
         [
             *_against_the_floor(found, rounds),
             Goal("request id, each chunk", 100, max(chunks.values()), "ns"),
             Goal("access record, its logger off", 150, off, "ns"),
-            Goal("access record on / a bare `Logger` call", 1.2, on.ratio, where=name),
+            *access.goals(lines),
             Goal("log filter, each record", 100, _filters(records), "ns"),
             *_against_the_peers(found),
             Goal(f"{_MANY:,} origins: memory / their strings'", 1.6, kept),
@@ -96,14 +96,12 @@ def _section(found: Mapping[str, Times], rounds: int) -> Iterator[str]:
     yield "### Nanoseconds added to the bare application"
     yield _scenarios_table(found)
     yield "### Logging"
-    rows = [
-        [f"access record, {name}", f"{each.added:,.0f}", f"{each.call:,.0f}", f"{each.ratio:.2f}"]
-        for name, each in access.items()
-    ]
-    rows.append(["access record, its logger off", f"{off:,.0f}", "", ""])
-    rows += [[f"a record, {name}", f"{added:,.0f}", "", ""] for name, added in records.items()]
-    rows += [[f"each chunk, {name} a record", f"{ns:,.0f}", "", ""] for name, ns in chunks.items()]
-    yield table(["ns added", "ours", "a bare `Logger` call", "ours/bare"], rows)
+    yield access.lines_table(lines)
+    yield access.shares_table(lines, rounds)
+    rows = [["access record, its logger off", f"{off:,.0f}"]]
+    rows += [[f"a record, {name}", f"{added:,.0f}"] for name, added in records.items()]
+    rows += [[f"each chunk, {name} a record", f"{ns:,.0f}"] for name, ns in chunks.items()]
+    yield table(["", "ns added"], rows)
     yield "### Imports and start"
     yield footprint.imports_table(imports)
     seconds = footprint.start(2 * _MANY)

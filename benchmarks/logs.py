@@ -1,12 +1,13 @@
-"""What the access record and the log filter cost, beside what logging itself costs."""
+"""What logging costs that writes nothing, and what ids cost each chunk and each log record.
+
+What the access record costs that is written is measured by :mod:`benchmarks.access`.
+"""
 
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from benchmarks.driver import measure, serving
 from benchmarks.scenarios import CHUNKS, IDS, LIST, STREAM
@@ -15,40 +16,30 @@ from wsgi_mw_paste.logging import RequestIdFilter, RequestIdFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from logging import Formatter, Handler, LogRecord
+    from logging import Handler, LogRecord
 
     from _typeshed.wsgi import WSGIApplication
 
     from benchmarks.driver import Work
 
-_LOGGER = "wsgi_mw_paste.access"
-_FORMAT = "%(asctime)s %(levelname)-5.5s [%(name)s] [%(request_id)s] %(message)s"
-_REQUEST = IDS["inbound"]
+#: The logger of the access records.
+LOGGER = "wsgi_mw_paste.access"
+#: A line as servers' logs have it: time, level, logger, id, message.
+FORMAT = "%(asctime)s %(levelname)-5.5s [%(name)s] [%(request_id)s] %(message)s"
+REQUEST = IDS["inbound"]
 #: How deep in the stack a record is made: in a small view, in a large framework.
 DEPTHS = (5, 200)
 
 
-class AccessCost(NamedTuple):
-    """What the access record adds to a request without one.
-
-    :ivar added: nanoseconds.
-    :ivar call: those of the bare ``Logger`` call that writes an equal record.
-    :ivar ratio: the median of their ratios, round by round.
-    """
-
-    added: float
-    call: float
-    ratio: float
-
-
-def _with_log(app: WSGIApplication, log_requests: str = "true") -> WSGIApplication:
+def with_log(app: WSGIApplication, log_requests: str = "true") -> WSGIApplication:
+    """Wrap *app* in our filter for request ids."""
     return factories.request_id({}, log_requests=log_requests, log_tokens="fingerprint")(app)
 
 
 @contextmanager
-def _logging(level: int, handler: Handler) -> Iterator[None]:
-    """Send access records to *handler* alone, during the ``with`` statement."""
-    logger = logging.getLogger(_LOGGER)
+def logging_to(handler: Handler, level: int = logging.INFO, name: str = LOGGER) -> Iterator[None]:
+    """Send the records of a logger to *handler* alone, during the ``with`` statement."""
+    logger = logging.getLogger(name)
     logger.setLevel(level)
     logger.propagate = False
     logger.addHandler(handler)
@@ -60,75 +51,24 @@ def _logging(level: int, handler: Handler) -> Iterator[None]:
         logger.setLevel(logging.NOTSET)
 
 
-class _Keep(logging.Handler):
-    """Keeps the last record."""
-
-    record: LogRecord
-
-    def emit(self, record: LogRecord) -> None:
-        self.record = record
-
-
 def access_off(rounds: int) -> float:
     """Return the nanoseconds that a record costs whose logger is off."""
     works = {
-        "bare": serving(_with_log(LIST, "false"), _REQUEST),
-        "off": serving(_with_log(LIST), _REQUEST),
+        "bare": serving(with_log(LIST, "false"), REQUEST),
+        "off": serving(with_log(LIST), REQUEST),
     }
-    with _logging(logging.CRITICAL, logging.NullHandler()):
+    with logging_to(logging.NullHandler(), logging.CRITICAL):
         return measure(works, rounds).median("off")
-
-
-def access_on(formatter: Formatter, rounds: int) -> AccessCost:
-    """Return what a record costs that a formatter writes to the null device."""
-    keep = _Keep()
-    with _logging(logging.INFO, keep):
-        serving(_with_log(LIST), _REQUEST)(1)
-    fields = {name: vars(keep.record)[name] for name in _fields(keep.record)}
-    message, arguments = keep.record.msg, keep.record.args
-    logger = logging.getLogger(_LOGGER)
-
-    def call(times: int) -> None:
-        for _ in range(times):
-            logger.info(message, *arguments, extra=fields)  # type: ignore[misc]
-
-    works: dict[str, Work] = {
-        "bare": serving(_with_log(LIST, "false"), _REQUEST),
-        "on": serving(_with_log(LIST), _REQUEST),
-        "nothing": lambda times: [None for _ in range(times)],
-        "call": call,
-    }
-    with Path(os.devnull).open("w", encoding="utf-8") as null:
-        handler = logging.StreamHandler(null)
-        handler.setFormatter(formatter)
-        with _logging(logging.INFO, handler):
-            times = measure(works, rounds, {"call": "nothing"})
-    return AccessCost(times.median("on"), times.median("call"), times.ratio("on", "call"))
-
-
-def _fields(record: LogRecord) -> set[str]:
-    """Return the names of what our record has and others have not."""
-    return vars(record).keys() - vars(logging.makeLogRecord({})).keys()
-
-
-def formatters() -> dict[str, Formatter]:
-    """Return the formatters that access records are written with, by name."""
-    found: dict[str, Formatter] = {"text": RequestIdFormatter(_FORMAT)}
-    try:
-        from pythonjsonlogger.json import JsonFormatter
-    except ImportError:
-        return found
-    return found | {"JSON": JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s")}
 
 
 def per_chunk(rounds: int) -> dict[str, float]:
     """Return the nanoseconds that a request id adds to each chunk, without and with a record."""
     works = {
-        "bare": serving(STREAM, _REQUEST),
-        "without": serving(_with_log(STREAM, "false"), _REQUEST),
-        "with": serving(_with_log(STREAM), _REQUEST),
+        "bare": serving(STREAM, REQUEST),
+        "without": serving(with_log(STREAM, "false"), REQUEST),
+        "with": serving(with_log(STREAM), REQUEST),
     }
-    with _logging(logging.INFO, logging.NullHandler()):
+    with logging_to(logging.NullHandler()):
         times = measure(works, rounds)
     return {name: times.median(name) / CHUNKS for name in ("without", "with")}
 
@@ -139,7 +79,7 @@ def per_record(rounds: int) -> dict[str, float]:
     And those that our formatter adds to one of the logging module; each by the depth of the stack.
     """
     record = logging.makeLogRecord({"msg": "order 17 accepted", "levelname": "INFO"})
-    plain, ours = logging.Formatter(_FORMAT), RequestIdFormatter(_FORMAT)
+    plain, ours = logging.Formatter(FORMAT), RequestIdFormatter(FORMAT)
 
     #: By name: what is called, and what the logging module would call in its place.
     functions: dict[str, tuple[Callable[[LogRecord], object], Callable[[LogRecord], object] | None]]

@@ -27,7 +27,7 @@ autodoc_preserve_defaults = True
 nitpick_ignore_regex = [(r"py:\w+", r"(dataclasses|logging|str|string|contextvars)\b.*")]
 nitpick_ignore = [("py:meth", "setTarget")]
 
-smartquotes = False  # messages of browsers are searched for as they are
+smartquotes_action = "D"  # dashes alone: messages of browsers are searched for as they are
 
 html_theme = "furo"
 html_title = "wsgi_mw_paste"

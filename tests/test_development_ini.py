@@ -13,12 +13,13 @@ import pytest
 from tests.ini import ROOT, load_file
 from tests.serving import serving
 from tests.wsgi import assert_headers, call, make_environ
-from wsgi_mw_paste import CORSSettings, RequestIdSettings
+from wsgi_mw_paste import CORSSettings, HealthSettings, RequestIdSettings
 from wsgi_mw_paste.settings import Settings, options
 
 INI = ROOT / "development.ini"
 #: The sections with options, and what declares these.
 SECTIONS = [
+    pytest.param("filter:health", HealthSettings, id="health"),
     pytest.param("filter:request_id", RequestIdSettings, id="request_id"),
     pytest.param("filter:cors", CORSSettings, id="cors"),
 ]

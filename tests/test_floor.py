@@ -5,6 +5,7 @@ Ratios to a floor that did less would say nothing.
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -171,3 +172,63 @@ def test_the_floor_knows_a_second_start_response() -> None:
     for wrapped in floor.errors(app), factories.errors({})(app):
         with pytest.raises(LookupError):
             call(wrapped)
+
+
+@pytest.mark.parametrize(
+    ("headers", "environ"),
+    [
+        pytest.param({"X-Request-Id": "abc-123"}, {}, id="inbound"),
+        pytest.param({}, {}, id="generated"),
+        pytest.param({"User-Agent": "Mozilla/5.0 (X11) 'a' #1"}, {}, id="agent"),
+        pytest.param({"User-Agent": 'a"b|c\\d'}, {"PATH_INFO": "/a b\n%"}, id="hostile"),
+        pytest.param({"User-Agent": "a" * 3000}, {"SCRIPT_NAME": "/app"}, id="long"),
+        pytest.param({}, {"HTTP_HOST": "", "SERVER_NAME": "server"}, id="no Host"),
+    ],
+)
+def test_the_floor_writes_the_record_that_the_filter_writes(
+    headers: dict[str, str], environ: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Name, level, message and every field but the time are equal, and so is the response."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("404 Not Found", [("Content-Type", "text/plain"), ("x-request-id", "mine")])
+        return [b"not", b" here"]
+
+    caplog.set_level(logging.INFO)
+    found = []
+    for wrapped in floor.access_record(app), factories.request_id({}, log_tokens="no")(app):
+        given = make_environ(headers=headers, REMOTE_ADDR="127.0.0.1") | environ
+        answer = call(wrapped, given)
+        record = vars(caplog.records.pop())
+        fields = {name: masked(record[name]) for name in record.keys() - set(vars(BLANK))}
+        assert isinstance(fields.pop("duration_ms"), float)
+        message = re.sub(r" [0-9.]+ms$", "", record["message"])
+        found.append((record["levelname"], message, fields, response(answer)))
+    assert found[0] == found[1]
+    assert len(found[0][2]) == 12
+
+
+#: A record of the standard library alone; pytest formats those it keeps.
+BLANK = logging.makeLogRecord({"message": "", "asctime": ""})
+
+
+def test_the_floor_logs_nothing_where_its_logger_is_off(caplog: pytest.LogCaptureFixture) -> None:
+    """As the filter, it looks at the level for each request."""
+    caplog.set_level(logging.WARNING, floor.ACCESS_LOGGER)
+    app = floor.access_record(lambda environ, start_response: [])
+    assert list(app(make_environ(), lambda *_: lambda _: None)) == []
+    assert caplog.records == []
+
+
+def test_the_floor_with_a_record_passes_exceptions_on() -> None:
+    """A second ``start_response`` reaches the server with what it was given."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", PLAIN)
+        try:
+            boom()
+        except LookupError:
+            start_response("503 Service Unavailable", PLAIN, sys.exc_info())
+        return []
+
+    assert call(floor.access_record(app)).code == 503

@@ -173,12 +173,15 @@ def test_exceptions_and_stacks_follow_the_line() -> None:
     """As with the standard formatter, the text of a traceback is kept in the record."""
     made = record(stack_info="Stack (most recent call last):")
     try:
-        raise KeyError("boom")  # noqa: TRY301 -- a traceback is wanted
-    except KeyError as error:
-        made.exc_info = (KeyError, error, error.__traceback__)
+        int("boom")
+    except ValueError as error:
+        made.exc_info = (ValueError, error, error.__traceback__)
     lines = RequestIdFormatter("%(message)s").format(made).splitlines()
     assert lines[0] == "Message with 2 placeholders"
     assert lines[1] == "Traceback (most recent call last):"
-    assert lines[-2:] == ["KeyError: 'boom'", "Stack (most recent call last):"]
+    assert lines[-2:] == [
+        "ValueError: invalid literal for int() with base 10: 'boom'",
+        "Stack (most recent call last):",
+    ]
     assert made.exc_text is not None
     assert logging.Formatter("%(message)s").format(made).splitlines() == lines

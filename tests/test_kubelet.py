@@ -230,7 +230,7 @@ def test_the_log_says_why_the_pod_was_not_ready(life: Life) -> None:
     down = life.pod.place("/tmp/down")  # noqa: S108 -- the pod's
     assert life.messages("wsgi_mw_paste.health") == [
         "WARNING not ready: health_checks:database raised InterfaceError",
-        "INFO health_checks:database is good again, after N s",
+        "INFO health_checks:database is OK again, after N s",
         f"WARNING not ready: {down} exists (health_disable_file)",
         f"INFO {down} is gone, after N s",
     ]

@@ -140,6 +140,7 @@ def test_what_fileconfig_fails_on_is_one_error(case: dict[str, Any]) -> None:
     Path("raises.py").write_text("1 / 0", encoding="utf-8")
     Path("exits.py").write_text("raise SystemExit('bye')", encoding="utf-8")
     Path("imports.py").write_text("import nosuch", encoding="utf-8")
+    Path("refuses.py").write_text("raise ImportError('install orjson')", encoding="utf-8")
     sys.path.insert(0, str(Path.cwd()))
     try:
         [finding] = [each for each in found(case["changes"]) if each.level != "note"]
@@ -199,6 +200,19 @@ def test_a_mistake_of_default_is_found_once() -> None:
     }
 
     assert [summary(each) for each in found(mistakes)] == ["error logging-level [DEFAULT] level"]
+
+
+def test_a_handler_that_is_not_installed_may_write_the_access_records() -> None:
+    """What is known of the loggers is checked all the same."""
+    missing: Changes = {"handler_console": {"class": "nosuch.Handler", "level": "INFO"}}
+    assert [summary(each) for each in found(missing, access=True)] == [
+        "error missing-code [handler_console] class",
+    ]
+    missing = {**missing, "logger_root": {"level": "WARN"}}
+    assert [summary(each) for each in found(missing, access=True)] == [
+        "error missing-code [handler_console] class",
+        "warning access-log-lost [logger_root] level",
+    ]
 
 
 def test_arguments_are_not_repeated() -> None:
@@ -312,7 +326,7 @@ def test_filters_are_ignored() -> None:
         "warning logging-filters-ignored [handler_console] filters",
     ]
     assert findings[2].message == (
-        f"fileConfig ignores filters; for the request id list a handler of the class {ATTACH} with"
+        f"fileConfig ignores filters; for the request id, list a handler of the class {ATTACH} with"
         " args = () and target = console"
     )
 
@@ -325,7 +339,7 @@ def test_an_attaching_handler_without_a_target_does_nothing() -> None:
     configure()
     assert summary(finding) == "warning attach-without-target [handler_rid]"
     assert finding.message == (
-        "expected target = the handler whose records are to have the request id; without it this"
+        "expected target = the handler whose records should have the request id; without it this"
         " section does nothing"
     )
 

@@ -81,6 +81,7 @@ def test_a_report_fits_in_80_columns() -> None:
     a/folder/with/a/long/name/production.ini:8 [filter:web]
     cors_allowed                    line 10  https://app.example.com,
                                              https://admin.example.com
+    cors_paths                      default  (empty)
     cors_allow_credentials          default  false
     cors_allow_methods              default  GET, HEAD, POST, PUT, PATCH,
                                              DELETE, OPTIONS
@@ -112,7 +113,8 @@ def test_a_narrow_terminal_gets_each_value_below_its_option() -> None:
     text = printed(check("test.ini", variables={"cors_allowed": "https://app.example.com"}), 3)
     assert text.startswith(
         """\
-What a request passes in test.ini
+What a request passes through in
+test.ini
 
   egg:wsgi_mw_paste#cors: wsgi_mw_paste
   (cors),
@@ -206,7 +208,7 @@ def test_options_shows_no_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["options"]) == 0
     out = capsys.readouterr().out
     assert "`" not in out
-    assert "exact paths whose successful requests are not logged" in out
+    assert "paths whose successful requests are not logged: exact" in out
     assert "request headers; *: any except Authorization" in out
     assert "shown as *** everywhere" in out
 
@@ -250,7 +252,7 @@ def test_an_application_that_ends_the_process_is_printed_as_such(
     assert main([*question, "--app"]) == 1
     out = capsys.readouterr().out
     assert "  < nothing: SystemExit: 0 (the server ends)\n" in out
-    assert "  The browser stops: no response, for the process ends.\n" in out
+    assert "  The browser stops: no response, because the process ends.\n" in out
 
 
 @pytest.mark.parametrize(
@@ -328,3 +330,21 @@ def test_without_stderr_the_status_says_it_all() -> None:
     """The same for mistakes."""
     done = run("check", "nosuch.ini", streams="2>&-")
     assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    """Relative paths and ``.env`` would be looked for in it."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    done = subprocess.run(
+        ["sh", "-c", 'cd "$1"; rmdir "$1"; shift; exec "$@"', "sh", folder, *COMMAND, "options"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2,
+        "",
+        "wsgi-mw-paste: the working directory is gone; change to one that exists\n",
+    )

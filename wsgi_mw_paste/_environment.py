@@ -138,11 +138,15 @@ def read_key_file(path: str, source: Source) -> str:
             text = content.decode("utf-8").strip()
             if text and len(content) <= _MAX_KEY_FILE:
                 return text
-            reason = "expected a file with at most 65536 bytes" if text else "the file is empty"
+            reason = (
+                "expected a file of at most 65536 bytes"
+                if text
+                else "expected a file that is not empty"
+            )
         elif not os.path.exists(path):  # noqa: PTH110 -- it raises nothing
             reason = "no such file"
     except UnicodeDecodeError:
-        reason = "expected text in UTF-8"
+        reason = "expected a text file in UTF-8"
     except (OSError, ValueError):
         pass
     raise VariableError(source, f"{reason} in {_deepest_folder(path)}", MASK) from None

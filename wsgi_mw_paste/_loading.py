@@ -156,7 +156,7 @@ class _Levels:
             found = spelled.get(name, [])
             for key, source in found:
                 if key not in (name, name.upper()):
-                    reason = f"expected one case throughout; write {name} or {name.upper()}"
+                    reason = f"expected all lower or all upper case; write {name} or {name.upper()}"
                     yield Problem(name, None, source, reason)
             if len({key for key, _ in found}) > 1:
                 first, *others = (source for _, source in found)
@@ -171,7 +171,7 @@ class _Levels:
                 " move it to that section"
             )
         if re.fullmatch(r"[a-z][a-z0-9+.-]*", name) and str(value).startswith("//"):
-            return "expected whitespace before a line that continues the list above it"
+            return "expected whitespace at the start of a line that continues the list above it"
         ours = PEERS_NAMES.get(name)
         if ours in self._known:
             return f"unknown option; here it is called {ours}"

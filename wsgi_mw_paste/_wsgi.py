@@ -71,6 +71,16 @@ def environ_key(header: str) -> str:
     return "HTTP_" + header.upper().replace("-", "_")
 
 
+def request_path(environ: WSGIEnvironment) -> str:
+    """Return the whole path of a request: what the server mounted, and the application's own part.
+
+    It is percent-decoded, and has its bytes in the form of a string (PEP 3333, "Unicode Issues").
+    Either part may be missing where it is empty.
+    """
+    path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return path
+
+
 def log_safely(logger: Logger, level: int, message: str, *args: object, **kwargs: Any) -> None:
     """Call ``logger.log``; an exception in a handler, filter or record factory stops no request.
 

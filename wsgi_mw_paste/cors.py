@@ -2,12 +2,13 @@
 
 Use it around an application that browsers call from pages of another origin. It decides by the
 Fetch standard alone: an origin that is not allowed gets no CORS headers, and the browser keeps the
-response from its script. It protects users, not the server: it stops no request but refused
-preflights, so it is no substitute for authentication or for CSRF tokens.
+response from its script. It protects users, not the server: it stops no requests but refused
+preflights, so it replaces neither authentication nor CSRF tokens.
 
-Do not use it twice in one pipeline, nor beside a proxy or framework that sends CORS headers of its
-own to the same browsers, and put nothing that answers for itself (authentication!) outside of it:
-preflights carry no credentials and must reach it.
+Do not use it behind a proxy that adds CORS headers of its own. Put nothing outside it that answers
+requests itself, such as authentication: preflights carry no credentials and must reach it. Two of
+them in one pipeline are two policies, for different ``cors_paths``; where both match, the outer one
+decides.
 
 The three kinds of requests, and all decisions, are those of the Fetch standard; "Fetch" below is
 https://fetch.spec.whatwg.org/.
@@ -19,10 +20,12 @@ import dataclasses
 import functools
 import logging
 import re
+from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import quote
 
 from wsgi_mw_paste._http import SAFELISTED_METHODS, is_token
-from wsgi_mw_paste._wsgi import foreign_spellings
+from wsgi_mw_paste._wsgi import foreign_spellings, log_safely, request_path
 from wsgi_mw_paste.origins import ANY, Policy, compile_origins, is_plain_origin, parse_origin
 from wsgi_mw_paste.settings import Remark, Settings, option, resolve
 from wsgi_mw_paste.values import (
@@ -62,13 +65,16 @@ _FOREIGN_SPELLINGS: Final = foreign_spellings(_CORS_RESPONSE_HEADERS)
 #: Fetch, "CORS protocol and HTTP caches": on every response unless the policy is ``*``. A line of
 #: its own is as good as a merged one, and costs nothing.
 _VARY: Final = ("Vary", "Origin")
+#: What answers to preflights depend on besides, since they echo it: some CDNs cache ``OPTIONS``.
+_PREFLIGHT_VARY: Final = "Access-Control-Request-Method, Access-Control-Request-Headers"
 
-#: The place in the environ of the header that makes a request a preflight.
+#: A preflight's headers in the environ; the first makes it one, the second may be missing.
 _REQUEST_METHOD: Final = "HTTP_ACCESS_CONTROL_REQUEST_METHOD"
+_REQUEST_HEADERS: Final = "HTTP_ACCESS_CONTROL_REQUEST_HEADERS"
 
 #: The longest registered method has 17 characters.
 _MAX_METHOD: Final = 64
-#: Browsers send a few dozen names; what is longer is an attack and is not even split. Characters.
+#: In characters. Browsers send a few dozen names; a longer list is an attack and is not split.
 _MAX_REQUEST_HEADERS: Final = 4096
 _MAX_COMMAS: Final = 128
 #: Fetch, "CORS non-wildcard request-header name"; and an echoed ``*`` would let all names pass.
@@ -141,15 +147,16 @@ class CORSSettings(Settings):
     cors_allow_methods: Sequence[str] = dataclasses.field(
         default=(*SAFELISTED_METHODS, "PUT", "PATCH", "DELETE", "OPTIONS"),
         metadata=option(
-            list_of(method), "methods beyond GET, HEAD, POST (always allowed); `*`: any"
+            list_of(method),
+            "methods allowed besides GET, HEAD and POST, which always are; `*`: any",
         ),
     )
     cors_allow_headers: Sequence[str] = dataclasses.field(
         default=(ANY, "Authorization"),
         metadata=option(
             list_of(request_header),
-            "request headers; `*`: any except `Authorization`, as the standard says, so it is"
-            " listed by name",
+            "request headers; `*`: any except `Authorization`, which the Fetch standard requires to"
+            " be listed by name",
         ),
     )
     cors_expose_headers: Sequence[str] = dataclasses.field(
@@ -160,7 +167,7 @@ class CORSSettings(Settings):
         ),
     )
     cors_max_age: int = dataclasses.field(
-        # Ten minutes: WebKit keeps no answer longer, and a mistake is over in as much.
+        # Ten minutes: WebKit keeps no answer longer, and no mistake lives longer.
         default=600,
         metadata=option(
             number(0, 86400, "seconds"),
@@ -215,12 +222,14 @@ class CORSSettings(Settings):
         for name in self.cors_allow_methods:
             upper = name.upper()
             if upper not in self.cors_allow_methods:
-                text = f"browsers do not send {name} as {upper}; write {upper} if that is meant"
+                text = (
+                    f"browsers send {name} as it is, not as {upper}; write {upper} if you mean that"
+                )
                 found.append(Remark(logging.WARNING, "cors_allow_methods", name, text))
         found += [
             Remark(
                 logging.WARNING, "cors_paths", path,
-                f"{path} is compared with decoded paths, write it without percent-encoding",
+                f"paths are compared after decoding; write {path} without percent-encoding",
             )
             for path in self.cors_paths
             if re.search("%[0-9A-Fa-f]{2}", path)
@@ -235,8 +244,8 @@ class CORSSettings(Settings):
             yield self.problem(
                 "cors_expose_headers",
                 ANY,
-                "expected header names: with cors_allow_credentials, browsers take * for the name"
-                " of a header; list the headers",
+                "expected header names: with cors_allow_credentials, browsers read * as the name of"
+                " a header; list the headers",
             )
 
 
@@ -284,8 +293,8 @@ class Paths:
         """Say whether the path of a request is one of them: SCRIPT_NAME and PATH_INFO together."""
         if self.every:
             return True
-        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        # Servers decode ..%2F, and applications may resolve it: who knows where that leads.
+        path = request_path(environ)
+        # Servers decode ..%2F, and applications may resolve it to a path that is not meant.
         if "/." in path and {".", ".."}.intersection(path.split("/")):
             return False
         end = 0
@@ -312,16 +321,15 @@ class Preflights:
         self._any_header = ANY in settings.cors_allow_headers
         self._headers = frozenset(name.lower() for name in settings.cors_allow_headers) - {ANY}
         # A quick test for names as browsers send them, all of them allowed: in lower case and
-        # without blanks (Fetch, "CORS-unsafe request-header names").
+        # without whitespace (Fetch, "CORS-unsafe request-header names").
         self._are_plain: Callable[[str], object] = self._are_listed
         if self._any_header:
             listed = self._headers.issuperset(_NOT_COVERED_BY_ANY - {ANY})
             self._are_plain = _PLAIN_NAMES if listed else self._are_covered_by_any
         self._any_origin = settings.origins.any
-        self._vary = () if self._any_origin else (_VARY,)
+        self._vary = _PREFLIGHT_VARY if self._any_origin else f"Origin, {_PREFLIGHT_VARY}"
         # 200 and not 204: waitress closes the connection after every 204.
-        accepted = _response(200)
-        accepted.headerlist.extend(self._vary)
+        accepted = self._response(200)
         if self._any_origin:
             accepted.headers["Access-Control-Allow-Origin"] = ANY
         if settings.cors_allow_credentials:
@@ -369,14 +377,13 @@ class Preflights:
         :param origin: the value of ``Origin``.
         """
         method = environ[_REQUEST_METHOD]
-        requested = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
+        requested = environ.get(_REQUEST_HEADERS, "")
         reason, _, normalized = verdict = self.judge(origin, method, requested)
         if reason is not None:
             if self._logger.isEnabledFor(logging.INFO):
                 capped = [text[:_LOG_LIMIT] for text in (origin, method, requested)]
-                self._logger.info(
-                    "preflight refused, %s (Origin %r, method %r, headers %r)", verdict, *capped
-                )
+                message = "preflight refused, %s (Origin %r, method %r, headers %r)"
+                log_safely(self._logger, logging.INFO, message, verdict, *capped)
             status, refused, body = self._refusals.get(reason) or self._refuse(verdict)
             start_response(status, refused.copy())
             return [body]
@@ -395,7 +402,7 @@ class Preflights:
         """Decide on header names that are not as browsers send them, or not allowed."""
         if requested.count(",") > _MAX_COMMAS:
             return Verdict(HEADERS_TOO_LONG)
-        # Intermediaries add blanks and empty items: RFC 9110, section 5.6.1.2.
+        # Intermediaries add whitespace and empty items: RFC 9110, section 5.6.1.2.
         names = [name for item in requested.lower().split(",") if (name := item.strip(" \t"))]
         for name in names:
             if name not in self._headers:
@@ -414,8 +421,16 @@ class Preflights:
     def _refuse(self, verdict: Verdict) -> tuple[str, Headers, bytes]:
         """Return status, headers and body of a refusal: no CORS headers, and the reason."""
         option = verdict.reason.option if verdict.reason else ""
-        response = _response(403, f"CORS preflight refused, {verdict} (see {option})\n")
-        return response.status, [*response.headerlist, *self._vary], response.body
+        response = self._response(403, f"CORS preflight refused, {verdict} (see {option})\n")
+        return response.status, response.headerlist, response.body
+
+    def _response(self, status: int, text: str = "") -> Response:
+        # Not at the top: a filter that is off needs no WebOb.
+        from webob import Response  # noqa: PLC0415
+
+        response = Response(text, status=status, content_type="text/plain", charset="UTF-8")
+        response.headers["Vary"] = self._vary
+        return response
 
 
 class CORSMiddleware:
@@ -431,7 +446,9 @@ class CORSMiddleware:
         settings = resolve(CORSSettings, settings)
         self._app = app
         self._logger = logging.getLogger(_LOGGER)
-        # Which requests just pass; None if none does.
+        # Never released: the first thread that gets it is the one that logs.
+        self._first_replacement = Lock()
+        # Says which requests pass untouched; None if none do.
         self._passes: Callable[[WSGIEnvironment], bool] | None = None
         if not settings.origins:
             self._passes = _pass
@@ -442,11 +459,11 @@ class CORSMiddleware:
             self._preflights = Preflights(settings)
             self._compile_actual(settings)
         for remark in settings.remarks:
-            self._logger.log(remark.level, "%s: %s", remark.option, remark.text)
+            log_safely(self._logger, remark.level, "%s: %s", remark.option, remark.text)
 
     def _compile_actual(self, settings: CORSSettings) -> None:
         """Compile the headers of responses to other than preflights."""
-        # Everybody gets the same: then it is sent always, also without Origin, and Vary never.
+        # With one answer for every origin it is sent always, without Origin, too, and Vary never.
         self._any_origin = settings.origins.any
         self._every = (("Access-Control-Allow-Origin", ANY),) if self._any_origin else (_VARY,)
         allowed = []
@@ -458,7 +475,9 @@ class CORSMiddleware:
             allowed.append(("Access-Control-Expose-Headers", exposed))
         self._allowed = (*self._every, *allowed)
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(  # noqa: C901 -- in parts, each of them costs every request some 5 %
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
         """Classify the request as Fetch does, "HTTP requests", and answer or pass it on."""
         if self._passes is not None and self._passes(environ):
             return self._app(environ, start_response)
@@ -467,7 +486,7 @@ class CORSMiddleware:
         if origin is None:
             # Not CORS, but caches must know that the next response could be another.
             ours = self._every
-        elif environ["REQUEST_METHOD"] == "OPTIONS" and environ.get(_REQUEST_METHOD) is not None:
+        elif _REQUEST_METHOD in environ and environ["REQUEST_METHOD"] == "OPTIONS":
             return self._preflights.answer(origin, environ, start_response)
         # An actual request, whatever its status: Fetch, "CORS check".
         elif self._any_origin:
@@ -478,38 +497,56 @@ class CORSMiddleware:
             # Never blocked: same-origin requests have an Origin, too, and may well be unlisted.
             ours = self._every
 
-        def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
+        # The path and not the environ, in which an application may keep its start_response.
+        try:
+            path = environ["SCRIPT_NAME"] + environ["PATH_INFO"]
+        except KeyError:
+            path = request_path(environ)
+
+        # Bound as defaults: each variable of a closure costs every request some 4 %.
+        def start(  # noqa: PLR0913, PLR0917 -- called with three at most
+            status: str,
+            headers: Headers,
+            exc_info: OptExcInfo | None = None,
+            server: StartResponse = start_response,
+            middleware: CORSMiddleware = self,
+            ours: Sequence[tuple[str, str]] = ours,
+            path: str = path,
+        ) -> Write:
             # A new list: the application may use its own again for the next request.
             sent = [*headers]
             for name, _ in sent:
                 if name not in _FOREIGN_SPELLINGS and name.lower() in _CORS_RESPONSE_HEADERS:
-                    sent = [h for h in sent if h[0].lower() not in _CORS_RESPONSE_HEADERS]
+                    sent = middleware._without_cors(sent, path)
                     break
             sent += ours
             if exc_info is None:
-                return start_response(status, sent)
+                return server(status, sent)
             try:
-                return start_response(status, sent, exc_info)
+                return server(status, sent, exc_info)
             finally:
                 exc_info = None
 
         return self._app(environ, start)
 
+    def _without_cors(self, headers: Headers, path: str) -> Headers:
+        """Return the application's headers without CORS's, and log once that it sets some."""
+        if self._first_replacement.acquire(blocking=False):
+            names = dict.fromkeys(name.lower() for name, _ in headers)
+            ours = ", ".join(name for name in names if name in _CORS_RESPONSE_HEADERS)
+            shown = quote(path[:_LOG_LIMIT], encoding="latin-1", errors="replace")
+            message = "replaced CORS headers that the application had set: %s (first seen at %s)"
+            log_safely(self._logger, logging.INFO, message, ours, shown)
+        return [header for header in headers if header[0].lower() not in _CORS_RESPONSE_HEADERS]
+
 
 def _pass(_: WSGIEnvironment) -> bool:
-    """Say that a request is none of the filter's business: CORS is off."""
+    """Let every request pass: CORS is off."""
     return True
 
 
-def _response(status: int, text: str = "") -> Response:
-    # Not at the top: whoever imports this module for a filter that is off needs no WebOb.
-    from webob import Response  # noqa: PLC0415
-
-    return Response(text, status=status, content_type="text/plain", charset="UTF-8")
-
-
 def _could_be_listed(name: str) -> bool:
-    """Say whether a method is one of those that ``*`` stands for: no browser sends the others."""
+    """Say whether ``*`` stands for a method: it does for those that browsers send."""
     try:
         method(name)
     except ValueError:

@@ -75,7 +75,8 @@ class ErrorsMiddleware:
         try:
             body = self._app(environ, response.start)
             kind = type(body)
-            if kind is list or kind is tuple or is_file_wrapper(body, request):
+            # Servers make use of what these are; uWSGI sends bytes in one piece.
+            if kind is list or kind is tuple or kind is bytes or is_file_wrapper(body, request):
                 result: Iterable[bytes] = body
             else:
                 result = _Body.with_first_chunk(body, self._logger)

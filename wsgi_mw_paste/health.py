@@ -96,7 +96,8 @@ class HealthSettings(Settings):
             yield self.problem(
                 "health_ready_path",
                 self.health_ready_path,
-                "expected another path than health_live_path's; empty one of them to switch it off",
+                "expected a path other than that of health_live_path; leave one of the two empty to"
+                " switch it off",
             )
 
     @functools.cached_property
@@ -393,7 +394,7 @@ class _Changes:
         troubles = [self._troubles.pop((kind, place), None) for kind in ("overdue", "failed")]
         since = [trouble.since for trouble in troubles if trouble is not None]
         if since:
-            message = "%s is good again, after %.1f s"
+            message = "%s is OK again, after %.1f s"
             seconds = monotonic() - min(since)
             log_safely(self._logger, logging.INFO, message, run.steps[-1].name, seconds)
 

@@ -48,7 +48,7 @@ def words(value: object) -> tuple[str, ...]:
         found = tuple(word for word in re.split(r"[\s,]+", value) if word)
         # A header's name may begin with #, but nobody has one; a comment would become names.
         if any(word.startswith((";", "#")) for word in found):
-            raise ValueError("expected no ; or # comment behind the value; give it its own line")
+            raise ValueError("expected no ; or # comment after the value; put it on its own line")
         return found
     if isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(v, str) for v in value):
         return tuple(sorted(value) if isinstance(value, (set, frozenset)) else value)
@@ -109,7 +109,7 @@ def tokens_in_logs(value: object) -> bool | Literal["fingerprint"]:
 def secret(value: object) -> str:
     """Return a key as it is written; it may be empty."""
     if not isinstance(value, str) or re.search(r"\s[;#]", value):
-        raise ValueError("expected a key as text, without a ; or # comment behind it")
+        raise ValueError("expected a key as text, without a ; or # comment after it")
     return value.strip()
 
 
@@ -142,14 +142,14 @@ def path_prefix(word: str) -> str:
 def path_or_nothing(value: object) -> str:
     """Return one whole path that a request may have, or nothing."""
     if not isinstance(value, str) or not re.fullmatch(r"|/[\w/.~:@+-]*", value, re.ASCII):
-        raise ValueError("expected a path that starts with /, or nothing to switch it off")
+        raise ValueError("expected a path that starts with /, or an empty value to switch it off")
     return value
 
 
 def path_of_file(value: object) -> str:
     """Return the path of a file, as it is written; it may be empty."""
     if not isinstance(value, str) or re.search(r"\0|\s[;#]", value):
-        raise ValueError("expected a path without a ; or # comment behind it")
+        raise ValueError("expected a path without a ; or # comment after it")
     return value
 
 
@@ -206,7 +206,7 @@ def request_header(word: str) -> str:
         return word
     name = header_name(word)
     if name.lower().startswith("access-control-"):
-        raise ValueError("expected a request header of yours; CORS's own need no listing")
+        raise ValueError("expected a request header of your own; those of CORS need not be listed")
     if is_forbidden_request_header(name):
         raise ValueError("expected a header that scripts can set; browsers forbid this one")
     return word
@@ -220,7 +220,7 @@ def response_header(word: str) -> str:
     if name in FORBIDDEN_RESPONSE_HEADERS:
         raise ValueError("expected a header that scripts can read; browsers hide this one")
     if name == "origin" or name.startswith("access-control-"):
-        raise ValueError("expected a response header of yours; this one is part of CORS")
+        raise ValueError("expected a response header of your own; this one is part of CORS")
     return word
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shlex
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -41,7 +40,6 @@ class Terminal:
         self._server: Server | None = None
         self._programs: dict[str, Callable[[str, str, int], None]] = {
             "curl": self._curl,
-            "gunicorn": self._serve,
             "make": self._make,
             "pip": self._pip,
             "pserve": self._serve,
@@ -73,26 +71,22 @@ class Terminal:
         assert done.returncode == status, done.stdout
         output = done.stdout.replace(f"{Path.cwd()}{os.sep}", "/app/")
         if shown:
-            # What comes before the last lines is a traceback of other people's code.
-            lines = varying_hidden(shown).rstrip().splitlines()
+            # Above the last lines there may be a traceback; what a page leaves out is an ellipsis.
+            lines = varying_hidden(shown).rstrip().removeprefix("…\n").splitlines()
             assert varying_hidden(output).rstrip().splitlines()[-len(lines) :] == lines
 
     def _serve(self, command: str, shown: str, status: int) -> None:
         if status:
             self._run(command, shown, status)
             return
-        program, *arguments = shlex.split(command)
-        [name] = [word for word in arguments if word.endswith(".ini")]
-        path = Path(name) if Path(name).exists() else ROOT / name
-        copy = Path(f"served-{path.name}")
-        text = re.sub(rf"(localhost|127\.0\.0\.1):{PORT}", "127.0.0.1:0", path.read_text("utf-8"))
+        name = command.split()[1]
+        text = Path(name).read_text(encoding="utf-8")
+        text = re.sub(rf"(localhost|127\.0\.0\.1):{PORT}", "127.0.0.1:0", text)
         # In production, waitress's word that it listens does not get through.
         text = text.replace("[loggers]\nkeys = ", "[loggers]\nkeys = waitress, ")
+        copy = Path(f"served-{name}")
         copy.write_text(text + LISTENING, encoding="utf-8")
-        words = [str(copy) if word == name else word for word in arguments]
-        if program == "gunicorn":
-            words = ["--bind=127.0.0.1:0", *words]
-        self._server = self._stack.enter_context(serving(program, *words))
+        self._server = self._stack.enter_context(serving("pserve", copy))
 
     def _curl(self, command: str, shown: str, status: int) -> None:
         assert self._server is not None, "no server runs"

@@ -125,15 +125,15 @@ def check(
     try:
         node = read(path, name, variables, problems)
     except DeploymentError as error:
-        return Report(path, None, [_problem_finding(error, missing_ok=missing_ok)])
+        return Report(path, None, _judged([_problem_finding(error)], missing_ok=missing_ok))
     file = os.path.abspath(path)  # noqa: PTH100 -- as in read()
     routes = list(node.routes())
     nodes = list(dict.fromkeys(chain.from_iterable(routes)))
     sound = [node for node in nodes if not configuration_problems(node)]
     request_id = [node.request_id for node in sound if node.request_id is not None]
     found = chain(
-        (_problem_finding(error, missing_ok=missing_ok) for error in problems),
-        *(configuration_problems(node, missing_ok=missing_ok) for node in nodes),
+        map(_problem_finding, problems),
+        *map(configuration_problems, nodes),
         _foreign_findings(nodes),
         *map(_order_findings, routes),
         *map(_exception_findings, routes),
@@ -151,25 +151,29 @@ def check(
             access=any(settings.log_requests for settings in request_id),
         ),
     )
-    return Report(path, node, list(dict.fromkeys(found)))
+    return Report(path, node, _judged(dict.fromkeys(found), missing_ok=missing_ok))
 
 
-def _problem_finding(error: DeploymentError, *, missing_ok: bool) -> Finding:
-    level = "note" if missing_ok and error.code == "missing-code" else "error"
-    return Finding(level, error.place, error.message, code=error.code)
+def _judged(findings: Iterable[Finding], *, missing_ok: bool) -> list[Finding]:
+    """Return the findings; code that is not installed here may be a note."""
+    return [
+        finding._replace(level="note") if missing_ok and finding.code == "missing-code" else finding
+        for finding in findings
+    ]
 
 
-def configuration_problems(node: Node, *, missing_ok: bool = False) -> list[Finding]:
-    """Return everything that keeps one of our filters from loading.
+def _problem_finding(error: DeploymentError) -> Finding:
+    return Finding("error", error.place, error.message, code=error.code)
 
-    :param missing_ok: a module in ``health_checks`` that is not installed here is a note.
-    """
+
+def configuration_problems(node: Node) -> list[Finding]:
+    """Return everything that keeps one of our filters from loading."""
     try:
         node.loaded  # noqa: B018 -- it raises
     except ConfigurationError as error:
         return [
             Finding(
-                "note" if missing_ok and is_missing else "error",
+                "error",
                 locate(node.files, problem.source, problem.text),
                 problem.reason,
                 problem.text,
@@ -220,7 +224,7 @@ def _tried(node: Node) -> Iterator[Finding]:
         if not reached:
             status = answer.raised or answer.response.status
             message = (
-                f"{node.name} answers for itself ({status} to a bare {method}), so {what} from"
+                f"{node.name} answers requests itself ({status} to a bare {method}), so {what} from"
                 f" {ours}; list {ours} before {node.name}"
             )
             yield Finding("warning", node.mention, message, code="answers-for-itself")
@@ -276,16 +280,16 @@ def _twice(part: str, outer: Node, inner: Node) -> Iterator[Finding]:
         if (paths := _common_paths(outer, inner)) is None:
             return
         message = (
-            f"{outer.name} and {inner.name} are two cors filters that both decide about"
-            f" {', '.join(paths) or 'every path'}, where only {outer.name} has a say; keep one, or"
-            " give them different cors_paths"
+            f"{outer.name} and {inner.name} are two cors filters for"
+            f" {', '.join(paths) or 'every path'}, but only {outer.name} takes effect there; keep"
+            " one, or give them different cors_paths"
         )
         yield Finding("warning", inner.mention, message, code="cors-overlap")
         return
     if outer.sections == inner.sections and outer.name == inner.name:
         message = f"requests pass {outer.name} twice; list it once"
     else:
-        message = f"{inner.name} is a second {part} filter inside of {outer.name}; keep only one"
+        message = f"{inner.name} is a second {part} filter inside {outer.name}; keep only one"
     yield Finding("warning", inner.mention, message, code="filter-twice")
 
 
@@ -337,8 +341,8 @@ def _cors_findings(node: Node) -> Iterator[Finding]:
             yield Finding("note", node.place_of("cors_allowed"), "CORS is off", code="cors-off")
         else:
             message = (
-                "CORS is off: list origins in cors_allowed, or write cors_allowed = to silence this"
-                " warning"
+                "CORS is off: list origins in cors_allowed, or write cors_allowed = without a value"
+                " to silence this warning"
             )
             yield Finding("warning", node.place, message, code="cors-off")
     pattern = next(filter(_STAR_IN_HOST, settings.cors_allowed), None)
@@ -347,7 +351,7 @@ def _cors_findings(node: Node) -> Iterator[Finding]:
             public_suffixes()
         except ImportError:
             message = (
-                "patterns over public suffixes are only partly recognised, because the list of"
+                "patterns over public suffixes are only partly recognized, because the list of"
                 " public suffixes is not installed; install wsgi_mw_paste[origins]"
             )
             place = node.place_of("cors_allowed", pattern)
@@ -371,7 +375,7 @@ def _token_findings(node: Node) -> Iterator[Finding]:
         return
     if "log_tokens" in settings.given:
         place = node.place_of("log_tokens")
-        message = "Bearer tokens are logged verbatim, as this line asks for"
+        message = "Bearer tokens are logged verbatim, as this line asks"
         yield Finding("note", place, message, code="tokens-verbatim")
     else:
         message = (
@@ -387,7 +391,7 @@ def _hidden_findings(node: Node) -> Iterator[Finding]:
         for hidden in loaded.hidden:
             place = locate(node.files, hidden.source)
             by = locate(node.files, hidden.by)
-            message = f"PasteDeploy ignores this value because {by} wins over it"
+            message = f"PasteDeploy ignores this value because {by} overrides it"
             yield Finding("note", place, message, hidden.text, "value-hidden")
 
 

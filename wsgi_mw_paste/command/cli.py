@@ -17,6 +17,7 @@ import sys
 from dataclasses import replace
 from importlib import metadata
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wsgi_mw_paste.command.browser import make_fetch
@@ -97,6 +98,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     except SystemExit as done:  # argparse's, after --help and after mistakes
         return int(done.code or 0)
     given.variables = dict(word.split("=", 1) for word in words)
+    try:
+        Path.cwd()
+    except OSError:
+        return _fail("the working directory is gone; change to one that exists")
     status: int = given.run(given)
     return status
 

@@ -50,7 +50,7 @@ _MAX_REDIRECTS: Final = 20
 #: How many near misses a verdict names.
 _MAX_NEAR: Final = 3
 #: The failure where no server is left to answer.
-_END: Final = "no response, for the process ends"
+_END: Final = "no response, because the process ends"
 
 
 class Step(NamedTuple):
@@ -186,7 +186,7 @@ def _refusal(fetch: Fetch, origin: str, step: Step) -> Refusal:
     if exchange.exits:
         reason = f"the application ends the process ({exchange.raised})"
         return Refusal(reason, "remove sys.exit() from what it runs for this request")
-    node = next((node for node in exchange.passed if node.cors is not None), None)
+    node = next((node for node in exchange.passed if _speaks_for(node, exchange)), None)
     if node is None or node.cors is None:
         return _without_cors(exchange)
     asked = (fetch.method, ",".join(unsafe_names(fetch))) if step.why else ("GET", "")
@@ -233,15 +233,27 @@ def _refused_by(
     return _change(node, reason.option, reason.text, name)
 
 
+def _speaks_for(node: Node, exchange: Exchange) -> bool:
+    """Say whether a node is a CORS filter whose ``cors_paths`` cover the request."""
+    if node.cors is None:
+        return False
+    return node.cors.paths.match(exchange.request.environ)
+
+
 def _without_cors(exchange: Exchange) -> Refusal:
     """Return why no CORS filter took part."""
+    silent = next((node for node in exchange.passed if node.cors is not None), None)
+    if silent is not None:
+        reason = f"{exchange.request.path} is outside of cors_paths"
+        return Refusal(reason, "add it, or a prefix of it", silent.place_of("cors_paths"))
     last = exchange.passed[-1]
-    inside = [each for route in last.routes() for each in route if each.kind in ("main", "cors")]
+    inside = [node for route in last.routes() for node in route if node.kind in ("main", "cors")]
     if inside:
-        what = f"{last.name} answered for itself ({exchange.raised or exchange.response.status})"
+        status = exchange.raised or exchange.response.status
+        what = f"{last.name} answered the request itself ({status})"
         return Refusal(what, f"list {inside[0].name} before {last.name}", last.mention)
     advice = "list egg:wsgi_mw_paste#cors before the application"
-    return Refusal(f"no CORS filter is on the way to {last.name}", advice, last.mention)
+    return Refusal(f"no CORS filter is in front of {last.name}", advice, last.mention)
 
 
 def _change(node: Node, option: str, reason: str, item: str) -> Refusal:

@@ -114,7 +114,7 @@ CODES: Final[Mapping[str, str]] = {
     "health-logged": "probes write access records",
     "id-not-exposed": "scripts cannot read the request id",
     "remark": "something to know about a value",
-    "suffix-list-missing": "patterns over public suffixes are only partly recognised",
+    "suffix-list-missing": "patterns over public suffixes are only partly recognized",
     "tokens-verbatim": "Bearer tokens are logged as they are",
     "value-hidden": "a global value hides the value of a section",
     # What does nothing.

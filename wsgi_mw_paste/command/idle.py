@@ -153,7 +153,7 @@ def _no_filter(file: IniFile, node: Node) -> Iterator[Finding]:
         place = last.sections[0].name if last.sections else section
         first = f"filter-with = web in [{place}]"
     message = (
-        f"no filter of wsgi_mw_paste is on the way to the application; write {first} and add\n"
+        f"no filter of wsgi_mw_paste is in front of the application; write {first} and add\n"
         "[filter:web]\n"
         "use = egg:wsgi_mw_paste\n"
         "cors_allowed = https://app.example.com\n"

@@ -275,11 +275,11 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
         if not sections:
             raise _UnknownNameError(self._no_such(object_type, name), "unknown-name")
         first, second = sections[:2]
-        message = f"[{first}] and [{second}] have one name; rename one of them"
+        message = f"[{first}] and [{second}] have the same name; rename one of them"
         if name == "main" and "pipeline:main" in sections:
             other = next(section for section in sections if section != "pipeline:main")
             message = (
-                f"[{first}] and [{second}] have one name; rename [{other}], to [app:myapp] for"
+                f"[{first}] and [{second}] have the same name; rename [{other}], to [app:myapp] for"
                 " example, and name that last in the pipeline, or drop the pipeline and write"
                 f" filter-with = FILTER in [{other}]"
             )
@@ -310,12 +310,12 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
             kind, other = other, kind
         _, value = self._naming(self._within, name) if self._within else ("", name)
         if any(word.startswith(("#", ";")) for word in value.split()):
-            return "expected names alone; give a comment a line of its own"
+            return "expected only names; put a comment on a line of its own"
         if name.strip(",") != name or "," in name:
-            return "expected names with whitespace between them, without commas"
+            return "expected names separated by whitespace, not by commas"
         if name in self.names(APP if object_type is FILTER else FILTER):
-            rule = "the last name of a pipeline is the application's"
-            return f"expected {kind}, and {name} is {other}; {rule}"
+            rule = "the last name in a pipeline is the application's"
+            return f"expected {kind}, but {name} is {other}; {rule}"
         if self._within is None:
             names = ", ".join(self.names(APP)[:_MAX_NAMES]) or "none"
             return f"no application is called {name}; this file has {names}"
@@ -334,7 +334,7 @@ def _check_entry_point(uri: str, object_type: Any) -> None:
         and (name or "main") not in FACTORIES
     ):
         near = difflib.get_close_matches(name, FACTORIES, n=1, cutoff=0.4)
-        advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(FACTORIES)}"
+        advice = f"did you mean {near[0]}?" if near else f"it has {', '.join(FACTORIES)}"
         message = f"wsgi_mw_paste has no filter {name}; {advice}"
         raise _UnknownNameError(message, "unknown-entry-point")
 
@@ -347,7 +347,7 @@ def _explained(error: BaseException, place: Place, files: IniFiles | None) -> De
         case _UnknownNameError():
             return DeploymentError(place, str(error), error.code)
         case importlib.metadata.PackageNotFoundError():
-            message = f"no distribution {error.name} is installed here"
+            message = f"the distribution {error.name} is not installed here"
             return DeploymentError(place, message, "missing-code")
         case ImportError():
             message = f"{type(error).__name__}: {_in_one_line(error)}"
@@ -366,11 +366,11 @@ def _message_of(error: BaseException, place: Place) -> str:
         case UnicodeDecodeError():
             return f"expected text in {error.encoding}"
         case RecursionError():
-            return "the sections use each other in a circle"
+            return "these sections refer to each other in a circle"
         case SystemExit():
-            return "the code that this names ends the process (SystemExit)"
+            return "the code named here ends the process (SystemExit)"
         case IndexError() if place.section.startswith("pipeline:"):
-            return "expected the names of filters, and last the name of an application"
+            return "expected the names of filters, then the name of an application"
         case LookupError() if type(error) is LookupError:
             # What PasteDeploy itself says is a sentence.
             return _in_one_line(error)
@@ -395,10 +395,10 @@ def _ill_formed(error: configparser.Error, place: Place, files: IniFiles | None)
             message = "expected KEY = VALUE, or whitespace before a line that continues a value"
         case configparser.DuplicateSectionError():
             place = Place("section", file, error.section, line=error.lineno)
-            message = "this section stands twice; keep only one"
+            message = "this section appears twice; keep only one"
         case configparser.DuplicateOptionError():
             place = Place("section", file, error.section, error.option, error.lineno)
-            message = "this key stands twice; keep only one"
+            message = "this key appears twice; keep only one"
         case _:
             section = getattr(error, "section", place.section)
             place = Place("section", place.file, section, getattr(error, "option", ""))

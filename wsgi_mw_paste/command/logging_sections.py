@@ -1,12 +1,12 @@
 """The logging sections of an INI file, read as :func:`logging.config.fileConfig` reads them.
 
-For the command. Where ``fileConfig`` stops at its first mistake, all of them are found, and what
-it would do in silence: drop the access records, write records without the request id. No handler
-is made, for that may open files and sockets. Classes are imported and formatters made, because a
-formatter shows best whether it knows the request id.
+For the command. ``fileConfig`` stops at its first mistake; this finds all of them, and what
+``fileConfig`` does silently: it drops the access records, or writes records without the request id.
+No handler is made, because that may open files and sockets. Classes are imported and formatters
+made, because a formatter itself shows best whether it knows the request id.
 
-What a program does to logging in code is not seen, nor is ``disable_existing_loggers``: our
-loggers do not exist yet when servers call ``fileConfig``.
+What an application does to logging in code is not seen. ``disable_existing_loggers`` does not
+matter: our loggers do not exist yet when servers call ``fileConfig``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import ast
 import configparser
 import contextlib
 import difflib
+import functools
 import inspect
 import json
 import logging
@@ -42,11 +43,11 @@ _UNKNOWN: Final = object()
 #: Handlers that write nothing.
 _SILENT: Final = (AttachRequestIdFilter, logging.NullHandler)
 _RECORDS: Final = "access records have the level INFO"
-#: Of how many names the nearest one is looked for.
+#: Among more names than these, the nearest one is not looked for: it takes too long.
 _MAX_NAMES: Final = 100
 _TUPLE: Final = "expected a Python tuple, such as () or (sys.stderr,)"
 _DICT: Final = "expected a Python dict, such as {'delay': True}"
-#: What a class may raise that is not ours; ``sys.exit()`` in it is no reason to end.
+#: What the classes of other packages may raise; ``sys.exit()`` must not end the command.
 _ANYTHING: Final = (Exception, SystemExit)
 #: Names to suggest for classes of handlers and of formatters.
 _HANDLERS: Final = (
@@ -80,9 +81,9 @@ def logging_findings(
     """
     if "loggers" not in files[file].sections:
         message = (
-            "there is no section [loggers], so servers leave logging as Python has it: access"
-            f" records, which are INFO on the logger {ACCESS_LOGGER}, appear only if the"
-            " application configures logging itself"
+            "there is no section [loggers], so servers do not configure logging: access records,"
+            f" which are INFO on the logger {ACCESS_LOGGER}, appear only if the application"
+            " configures logging itself"
         )
         note = Finding("note", Place("section", file), message, code="no-logging")
         return [note] if access else []
@@ -183,8 +184,8 @@ class _FileConfig:
     def text(self, section: str, key: str) -> str | None:
         """Return a text with ``%(NAME)s`` filled in, ``None`` if there is none or that fails."""
         raw = self.raw(section, key)
-        if raw is None:
-            return None
+        if raw is None or "%" not in raw:
+            return raw
         try:
             return configparser.BasicInterpolation().before_get(
                 configparser.ConfigParser(), section, key, raw, self._texts[section]
@@ -235,7 +236,7 @@ class _FileConfig:
             for key in keys:
                 first = spelled.setdefault(key.lower(), key)
                 if first != key:
-                    message = f"fileConfig reads {first} and {key} as one key, twice; keep only one"
+                    message = f"fileConfig takes {first} and {key} for the same key; keep only one"
                     place = place_in(self._files, Section(self._file, section), key)
                     self.findings.append(
                         Finding("error", place, message, code="keys-differ-in-case")
@@ -246,14 +247,14 @@ class _FileConfig:
         ignored = {"level": "warning", "code": "logging-filters-ignored"}
         if "filters" in self._sections:
             message = (
-                f"fileConfig ignores this section; for the request id {_attaching(['HANDLER'])}"
+                f"fileConfig ignores this section; for the request id, {_attaching(['HANDLER'])}"
             )
             self.report(section="filters", key="", message=message, **ignored)
         for section in self._sections:
             kind, _, name = section.partition("_")
             if kind in ("handler", "logger") and "filters" in self._texts[section]:
                 handlers = [name if kind == "handler" else "HANDLER"]
-                message = f"fileConfig ignores filters; for the request id {_attaching(handlers)}"
+                message = f"fileConfig ignores filters; for the request id, {_attaching(handlers)}"
                 self.report(section=section, key="filters", message=message, **ignored)
 
     def _read_list(self, kind: str) -> dict[str, None] | None:
@@ -263,7 +264,7 @@ class _FileConfig:
             self.report("logging-section-missing", section, "", message)
             return None
         is_logger = kind == "logger"
-        text = self._required(section, "keys", "root" if is_logger else "the names, or nothing")
+        text = self._required(section, "keys", "root" if is_logger else "names, or nothing")
         if text is None:
             return None
         if is_logger and "root" not in text.replace(",", " ").split():
@@ -292,7 +293,8 @@ class _FileConfig:
         if self.raw(section, "class"):
             written = self.text(section, "class")
             cls = written and self._resolve(section, written, _FORMATTERS)
-        style = self.raw(section, "style") or "%"
+        given = self.raw(section, "style")
+        style = "%" if given is None else given
         arguments = [self.raw(section, "format"), self.raw(section, "datefmt"), style]
         more: dict[str, Any] = {}
         if sys.version_info >= (3, 12) and self.raw(section, "defaults") is not None:
@@ -333,7 +335,7 @@ class _FileConfig:
                 self._check_names(section, "target", [target], "handler")
             elif issubclass(cls, AttachRequestIdFilter):
                 message = (
-                    "expected target = the handler whose records are to have the request id;"
+                    "expected target = the handler whose records should have the request id;"
                     " without it this section does nothing"
                 )
                 self.report("attach-without-target", section, "", message, level="warning")
@@ -362,10 +364,11 @@ class _FileConfig:
     def _read_logger(self, name: str) -> None:
         section, is_root = f"logger_{name}", name == "root"
         qualname = "" if is_root else self._required(section, "qualname", "the logger's name")
-        text = self._required(section, "handlers", "the names of handlers, or nothing")
+        text = self._required(section, "handlers", "names of handlers, or nothing")
         handlers = _items(text) if text else []
         self._check_names(section, "handlers", handlers, "handler")
-        propagate = "1" if is_root else self.text(section, "propagate") or "1"
+        given = None if is_root else self.text(section, "propagate")
+        propagate = "1" if given is None else given
         if not re.fullmatch(r"\s*\d+\s*", propagate):
             message = "expected 0 or 1"
             self.report("logging-level", section, "propagate", message, value=propagate)
@@ -414,7 +417,7 @@ class _FileConfig:
         """Report arguments that the class does not take."""
         code = "logging-arguments"
         if not isinstance(args, (tuple, list)):
-            message = f"{_TUPLE}; one item needs a comma behind it: (ITEM,)"
+            message = f"{_TUPLE}; one item needs a comma after it: (ITEM,)"
             self.report(code, section, "args", message)
             return
         if not isinstance(kwargs, dict) or not all(isinstance(key, str) for key in kwargs):
@@ -422,7 +425,7 @@ class _FileConfig:
             return
         try:
             with contextlib.suppress(ValueError):  # of a class without a signature
-                inspect.signature(cls).bind(*args, **kwargs)
+                _signature(cls).bind(*args, **kwargs)
         except TypeError as error:
             key = "kwargs" if "keyword" in str(error) else "args"
             self.report(code, section, key, f"{cls.__name__}: {error}")
@@ -437,33 +440,31 @@ class _FileConfig:
                 message = _missing(name, f"[{kind}s] keys does not list it", listed, "add it there")
                 self.report("logging-name-unknown", section, key, message, value=name)
 
-    def _resolve(self, section: str, name: str, known: Iterable[str]) -> Any:
+    def _resolve(self, section: str, name: str, known: tuple[str, ...]) -> Any:
         """Return what a dotted name means to ``fileConfig``; report one that means nothing."""
         try:
             return logging.config.BaseConfigurator({}).resolve(name)
         except _ANYTHING as error:
             cause = error.__cause__ or error
         top = name.partition(".")[0]
-        if isinstance(cause, ModuleNotFoundError) and cause.name is not None:
-            is_part = name == cause.name or name.startswith(f"{cause.name}.")
-            if is_part and (cause.name != top or name == top or hasattr(logging, top)):
-                self._report_class(section, name, known)
-            else:
-                message = f"cannot be imported here ({cause}); install it"
-                self.report("missing-code", section, "class", message, value=name)
-        elif isinstance(cause, ValueError):  # of an empty name between the dots
+        missing = cause.name if isinstance(cause, ModuleNotFoundError) else None
+        # The name of a part of this class, and not of a package that is not installed.
+        is_part = missing is not None and f"{name}.".startswith(f"{missing}.")
+        is_local = missing != top or name == top or hasattr(logging, top)
+        if (is_part and is_local) or isinstance(cause, ValueError):  # of a name with two dots
             self._report_class(section, name, known)
+        elif isinstance(cause, ImportError):
+            message = f"cannot be imported here ({_said(cause)}); install it"
+            self.report("missing-code", section, "class", message, value=name)
         else:
             message = f"importing it raises {_said(cause)}"
             self.report("logging-class", section, "class", message, value=name)
         return None
 
-    def _report_class(self, section: str, name: str, known: Iterable[str]) -> None:
+    def _report_class(self, section: str, name: str, known: tuple[str, ...]) -> None:
         kind = section.partition("_")[0]
-        # By the last part, whose module people forget.
-        last = {other.rpartition(".")[2].lower(): other for other in known}
-        near = difflib.get_close_matches(name.rpartition(".")[2].lower(), last, 1, 0.8)
-        advice = f"did you mean {last[near[0]]}?" if near else "there is none of this name"
+        near = _nearest_class(name, known)
+        advice = f"did you mean {near}?" if near else "there is none of this name"
         message = f"expected the class of a {kind}; {advice}"
         self.report("logging-class", section, "class", message, value=name)
 
@@ -515,7 +516,7 @@ def _handlers_without_id(config: _FileConfig, formatter: str) -> Iterator[str]:
 
 def _follow_access_records(config: _FileConfig) -> None:
     """Report where the access records end, if no handler writes them."""
-    if any(finding.level == "error" for finding in config.findings):
+    if any(each.level == "error" and each.code != "missing-code" for each in config.findings):
         return  # what would become of them is not known
     names = (ACCESS_LOGGER, "wsgi_mw_paste", "")
     chain = [config.loggers[name] for name in names if name in config.loggers]
@@ -541,9 +542,11 @@ def _report_lost(config: _FileConfig, section: str, key: str, message: str) -> N
 def _report_level(config: _FileConfig, deciding: _Logger) -> None:
     """Report that a logger's level drops the access records, with what to add."""
     is_default = config.raw(deciding.section, "level") is None
-    why = " by the root's own level, WARNING" if is_default else ""
+    what = (
+        "the root logger's default level, WARNING, drops them" if is_default else "they are dropped"
+    )
     message = (
-        f"{_RECORDS}, so they are dropped{why}; set log_requests = false if that is meant, or"
+        f"{_RECORDS}, so {what}; set log_requests = false if that is intended, or"
         f" {_cure(config, deciding)}"
     )
     _report_lost(config, deciding.section, "level", message)
@@ -584,6 +587,7 @@ def _report_no_handler(config: _FileConfig, end: _Logger) -> None:
     _report_lost(config, end.section, key, f"no handler gets access records; {advice}")
 
 
+@functools.lru_cache
 def _evaluate(text: str) -> Any:
     """Return the value of an expression in logging's namespace, as ``fileConfig`` gets it.
 
@@ -594,6 +598,17 @@ def _evaluate(text: str) -> Any:
         return _UNKNOWN
     # A copy of the namespace: an expression can bind names.
     return eval(compile(tree, "<logging>", "eval"), dict(vars(logging)))  # noqa: S307 -- fileConfig does
+
+
+_signature: Final = functools.lru_cache(inspect.signature)
+
+
+@functools.lru_cache
+def _nearest_class(name: str, known: tuple[str, ...]) -> str | None:
+    """Return the class that was meant, going by the last part: people forget the module."""
+    last = {other.rpartition(".")[2].lower(): other for other in known}
+    near = difflib.get_close_matches(name.rpartition(".")[2].lower(), last, 1, 0.8)
+    return last[near[0]] if near else None
 
 
 def _attaching(handlers: Sequence[str]) -> str:
@@ -609,7 +624,6 @@ def _missing(name: str, what: str, known: Collection[str], cure: str) -> str:
         return "expected a name between the commas; remove the extra comma"
     if len(name.split()) > 1:
         return f"expected commas between the names; write {', '.join(name.split())}"
-    # Comparing takes its time, and so many names were written by a program.
     near = difflib.get_close_matches(name, known, 1) if len(known) <= _MAX_NAMES else []
     return f"{what}; {f'did you mean {near[0]}?' if near else cure}"
 

@@ -82,7 +82,7 @@ def write_report(out: Terminal, report: Report, node: Node) -> None:
 
     :param node: the report's, of a file that can be loaded.
     """
-    out.write(f"What a request passes in {report.file}", "bold")
+    out.write(f"What a request passes through in {report.file}", "bold")
     _write_node(out, node, 2, {})
     out.write()
     for level, colour in _LEVELS:
@@ -196,7 +196,7 @@ def write_steps(out: Terminal, explanation: Explanation) -> None:
         if failure:
             out.write(f"The browser stops: {failure}.", "red", indent=2, hang=2)
         else:
-            out.write("The browser goes on.", "green", indent=2)
+            out.write("The browser continues.", "green", indent=2)
         out.write()
     if explanation.refusal is None:
         out.write("What the script may read", "bold")

@@ -222,8 +222,8 @@ def application_node(
         name = place_in(context.files, context.section, "filter-with")
         if context.next_context.object_type is not APP:
             message = (
-                "PasteDeploy cannot put a filter around this, every request would fail; name the"
-                " filter in a pipeline"
+                "PasteDeploy cannot put a filter around this: every request would fail; name the"
+                " filter in a pipeline instead"
             )
             report(DeploymentError(name, message))
         app = application_node(context.next_context, mention, report, above)
@@ -312,7 +312,7 @@ def _composed(
         if must_be or (is_one and _leads_on(loader, value, inside)):
             name = value.strip()
             if _section_of(loader, APP, name) in inside:
-                report(DeploymentError(place, "the sections use each other in a circle"))
+                report(DeploymentError(place, "these sections refer to each other in a circle"))
                 continue
             part = loader.get_part(section, APP, name, context.global_conf)
             found[key] = application_node(part, place, report, inside)
