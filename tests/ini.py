@@ -28,8 +28,8 @@ SECRET = "correct-horse-battery"
 A_NUMBER = "expected a number of seconds from 0 to 86400"
 A_BOOLEAN = "expected true or false"
 A_HEADER = "expected a header name"
-A_KEY = "expected a key as text, without a ; or # comment behind it"
-NO_COMMENT = "expected no ; or # comment behind the value; give it its own line"
+A_KEY = "expected a key as text, without a ; or # comment after it"
+NO_COMMENT = "expected no ; or # comment after the value; put it on its own line"
 
 #: Appended to every file: the application at the end of the pipelines.
 APP = """

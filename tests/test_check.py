@@ -209,7 +209,7 @@ def test_a_partial_guard_is_reported(entry: str, monkeypatch: pytest.MonkeyPatch
     (finding,) = messages(report, "warning")
     assert finding == (
         "test.ini:8 [filter:cors] cors_allowed: patterns over public suffixes are only partly"
-        " recognised, because the list of public suffixes is not installed; install"
+        " recognized, because the list of public suffixes is not installed; install"
         " wsgi_mw_paste[origins]"
     )
 
@@ -532,12 +532,12 @@ def test_the_application_is_not_called() -> None:
     [
         pytest.param(
             "[app:main]\nuse = egg:nosuch",
-            "test.ini:2 [app:main] use: no distribution nosuch is installed here",
+            "test.ini:2 [app:main] use: the distribution nosuch is not installed here",
             id="distribution",
         ),
         pytest.param(
             "[pipeline:main]\npipeline = a hello\n[filter:a]\nuse = egg:wsgi_mw_paste#nosuch",
-            "test.ini:4 [filter:a] use: wsgi_mw_paste has no filter nosuch; there are"
+            "test.ini:4 [filter:a] use: wsgi_mw_paste has no filter nosuch; it has"
             f" {', '.join(FACTORIES)}",
             id="entry-point",
         ),
@@ -588,23 +588,23 @@ def test_the_application_is_not_called() -> None:
         ),
         pytest.param(
             "[app:main]\n[app:main]",
-            "test.ini:2 [app:main]: this section stands twice; keep only one",
+            "test.ini:2 [app:main]: this section appears twice; keep only one",
             id="section-twice",
         ),
         pytest.param(
             "[app:main]\nkey = secret\nkey = secret",
-            "test.ini:3 [app:main] key: this key stands twice; keep only one",
+            "test.ini:3 [app:main] key: this key appears twice; keep only one",
             id="key-twice",
         ),
         pytest.param(
             "[app:main]\nuse = other\n[app:other]\nuse = main",
-            "test.ini:{line} [app:{name}] use: the sections use each other in a circle",
+            "test.ini:{line} [app:{name}] use: these sections refer to each other in a circle",
             id="circle",
         ),
         pytest.param(
             "[pipeline:main]\npipeline =",
-            "test.ini:1 [pipeline:main]: expected the names of filters, and last the name of"
-            " an application",
+            "test.ini:1 [pipeline:main]: expected the names of filters, then the name of an"
+            " application",
             id="empty-pipeline",
         ),
         pytest.param(
@@ -632,31 +632,31 @@ def test_the_application_is_not_called() -> None:
         ),
         pytest.param(
             "[pipeline:main]\npipeline = cors, hello" + OURS,
-            "test.ini:2 [pipeline:main] pipeline: expected names with whitespace between them,"
-            " without commas",
+            "test.ini:2 [pipeline:main] pipeline: expected names separated by whitespace, not"
+            " by commas",
             id="comma",
         ),
         pytest.param(
             "[pipeline:main]\npipeline = cors" + OURS,
-            "test.ini:2 [pipeline:main] pipeline: expected an application, and cors is a filter;"
-            " the last name of a pipeline is the application's",
+            "test.ini:2 [pipeline:main] pipeline: expected an application, but cors is a filter;"
+            " the last name in a pipeline is the application's",
             id="filter-last",
         ),
         pytest.param(
             "[pipeline:main]\npipeline = hello hello",
-            "test.ini:2 [pipeline:main] pipeline: expected a filter, and hello is an application;"
-            " the last name of a pipeline is the application's",
+            "test.ini:2 [pipeline:main] pipeline: expected a filter, but hello is an application;"
+            " the last name in a pipeline is the application's",
             id="application-first",
         ),
         pytest.param(
             "[pipeline:main]\npipeline = cors hello # all" + OURS,
-            "test.ini:2 [pipeline:main] pipeline: expected names alone; give a comment a line of"
+            "test.ini:2 [pipeline:main] pipeline: expected only names; put a comment on a line of"
             " its own",
             id="comment",
         ),
         pytest.param(
             "[pipeline:main]\npipeline = cors hello\n[app:main]\nuse = hello" + OURS,
-            "test.ini: [app:main] and [pipeline:main] have one name; rename [app:main], to"
+            "test.ini: [app:main] and [pipeline:main] have the same name; rename [app:main], to"
             " [app:myapp] for example, and name that last in the pipeline, or drop the pipeline and"
             " write filter-with = FILTER in [app:main]",
             id="two-mains",
@@ -664,20 +664,20 @@ def test_the_application_is_not_called() -> None:
         pytest.param(
             "[pipeline:main]\npipeline = cors a\n[app:a]\nuse = hello\n[composite:a]\nuse = x"
             + OURS,
-            "test.ini:2 [pipeline:main] pipeline: [app:a] and [composite:a] have one name; rename"
-            " one of them",
+            "test.ini:2 [pipeline:main] pipeline: [app:a] and [composite:a] have the same name;"
+            " rename one of them",
             id="two-others",
         ),
         pytest.param(
             "[app:main]\npaste.app_factory = tests.exits:main",
-            "test.ini:2 [app:main] paste.app_factory: the code that this names ends the process"
+            "test.ini:2 [app:main] paste.app_factory: the code named here ends the process"
             " (SystemExit)",
             id="exit",
         ),
         pytest.param(
             "[pipeline:main]\npipeline = hello\nfilter-with = cors" + OURS,
-            "test.ini:3 [pipeline:main] filter-with: PasteDeploy cannot put a filter around this,"
-            " every request would fail; name the filter in a pipeline",
+            "test.ini:3 [pipeline:main] filter-with: PasteDeploy cannot put a filter around this:"
+            " every request would fail; name the filter in a pipeline instead",
             id="filter-with-on-pipeline",
         ),
     ],

@@ -105,7 +105,7 @@ def test_check_prints_the_pipeline_and_the_findings(
     assert main(["check", "test.ini", "log_requests=yes"]) == 2
     assert (
         capsys.readouterr().out
-        == r"""What a request passes in test.ini
+        == r"""What a request passes through in test.ini
 
   main: composite, test.ini:2 [composite:main]
 
@@ -136,11 +136,11 @@ Errors
 
 Notes
   test.ini:13 [filter:id] log_tokens (tokens-verbatim)
-    Bearer tokens are logged verbatim, as this line asks for
+    Bearer tokens are logged verbatim, as this line asks
   test.ini (no-logging)
-    there is no section [loggers], so servers leave logging as Python has it:
-    access records, which are INFO on the logger wsgi_mw_paste.access, appear
-    only if the application configures logging itself
+    there is no section [loggers], so servers do not configure logging: access
+    records, which are INFO on the logger wsgi_mw_paste.access, appear only if
+    the application configures logging itself
 
 1 error, 0 warnings
 """
@@ -199,12 +199,12 @@ authorization is not safelisted
   > Access-Control-Request-Headers: authorization
   > Origin: https://app.example.com
   < 200 OK
-  < Vary: Origin
+  < Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers
   < Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS
   < Access-Control-Max-Age: 600
   < Access-Control-Allow-Origin: https://app.example.com
   < Access-Control-Allow-Headers: authorization
-  The browser goes on.
+  The browser continues.
 
 The actual request
   > PUT http://localhost/a
@@ -214,7 +214,7 @@ The actual request
   < 200 OK
   < Access-Control-Allow-Origin: https://app.example.com
   < Vary: Origin
-  The browser goes on.
+  The browser continues.
 
 What the script may read
   status, body, Content-Type, Content-Length
@@ -252,7 +252,7 @@ def test_explain_prints_refusals(capsys: pytest.CaptureFixture[str]) -> None:
   < nothing: KeyError: 'a.user' (servers send a bare 500)
   The browser stops: Access-Control-Allow-Origin is missing.
 
-Refused, broken answered for itself (KeyError: 'a.user'): list
+Refused, broken answered the request itself (KeyError: 'a.user'): list
 egg:wsgi_mw_paste#cors before broken (test.ini:3 [pipeline:main] pipeline).
 """
     )
@@ -376,7 +376,7 @@ def test_what_the_stream_cannot_encode_is_escaped(capfd: pytest.CaptureFixture[s
     assert done.returncode == 2
     assert (
         "  test.ini:4 [filter:gr\\xf6\\xdfe] use (missing-code)\n"
-        "    no distribution nosuch is installed here\n"
+        "    the distribution nosuch is not installed here\n"
     ) in capfd.readouterr().out
 
 

@@ -80,7 +80,7 @@ def spy(seen: list[str]) -> WSGIApplication:
             {"cors_allow_headers": "X-Token, Content-Type"},
             {METHOD: "PUT", HEADERS: " X-TOKEN ,\tcontent-Type,, x-token\t"},
             ACCEPTED | {"Access-Control-Allow-Headers": "x-token,content-type,x-token"},
-            id="blanks, case and order",
+            id="whitespace, case and order",
         ),
         pytest.param(
             {"cors_allow_headers": ""}, {METHOD: "PUT"}, ACCEPTED, id="no header allowed or asked"

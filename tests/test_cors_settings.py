@@ -115,8 +115,8 @@ def test_what_is_dangerous_is_accepted_if_its_option_says_so(
             " forbid this one\n"
             "cors_allow_headers 'Sec-A': expected a header that scripts can set; browsers forbid"
             " this one\n"
-            "cors_allow_headers 'Access-Control-Max-Age': expected a request header of yours;"
-            " CORS's own need no listing",
+            "cors_allow_headers 'Access-Control-Max-Age': expected a request header of your"
+            " own; those of CORS need not be listed",
             id="request headers",
         ),
         pytest.param(
@@ -128,7 +128,7 @@ def test_what_is_dangerous_is_accepted_if_its_option_says_so(
             "cors_expose_headers 'Set-Cookie': expected a header that scripts can read; browsers"
             " hide this one\n"
             "cors_expose_headers 'Access-Control-Allow-Origin': expected a response header of"
-            " yours; this one is part of CORS",
+            " your own; this one is part of CORS",
             id="response headers",
         ),
         pytest.param(
@@ -138,7 +138,7 @@ def test_what_is_dangerous_is_accepted_if_its_option_says_so(
                 "cors_allow_credentials": "true",
             },
             "cors_expose_headers '*': expected header names: with cors_allow_credentials, browsers"
-            " take * for the name of a header; list the headers",
+            " read * as the name of a header; list the headers",
             id="all response headers with credentials",
         ),
         pytest.param(
@@ -215,7 +215,7 @@ def test_all_mistakes_of_an_ini_section_are_reported_together() -> None:
             {"cors_allowed": " , ,\n"},
             "",
             OFF,
-            id="off, blanks and commas",
+            id="off, whitespace and commas",
         ),
         pytest.param(
             {"cors_allowed": "HTTPS://Example.com:443/"},
@@ -284,9 +284,10 @@ def test_all_mistakes_of_an_ini_section_are_reported_together() -> None:
         ),
         pytest.param(
             {"cors_allowed": "https://example.com", "cors_allow_methods": "put, patch, Egg"},
-            "cors_allow_methods: browsers do not send patch as PATCH; write PATCH if that is"
-            " meant\n"
-            "cors_allow_methods: browsers do not send Egg as EGG; write EGG if that is meant",
+            "cors_allow_methods: browsers send patch as it is, not as PATCH; write PATCH if you"
+            " mean that\n"
+            "cors_allow_methods: browsers send Egg as it is, not as EGG; write EGG if you mean"
+            " that",
             "",
             id="methods in lower case",
         ),
@@ -317,7 +318,7 @@ def test_the_operator_is_told_once_what_an_entry_became(
 
 
 def test_settings_log_nothing_by_themselves(caplog: pytest.LogCaptureFixture) -> None:
-    """Remarks wait for the middleware: whoever only loads settings may print them instead."""
+    """Remarks wait for the middleware: what only loads settings may print them instead."""
     settings = CORSSettings(cors_allowed="example.com", cors_allow_methods="patch")
     assert caplog.records == []
     assert settings.remarks == (
@@ -331,7 +332,7 @@ def test_settings_log_nothing_by_themselves(caplog: pytest.LogCaptureFixture) ->
             logging.WARNING,
             "cors_allow_methods",
             "patch",
-            "browsers do not send patch as PATCH; write PATCH if that is meant",
+            "browsers send patch as it is, not as PATCH; write PATCH if you mean that",
         ),
     )
     CORSMiddleware(hello, settings)
@@ -351,7 +352,7 @@ def test_what_is_compiled_is_not_what_is_written() -> None:
 
 
 def test_conflicts_are_problems_and_nothing_else() -> None:
-    """Settings whose conflicts nobody asks for are complete all the same."""
+    """Settings are complete without it: matcher and remarks do not depend on its being run."""
 
     class Unchecked(CORSSettings):
         def conflicts(self) -> Iterator[Problem]:
@@ -366,7 +367,7 @@ def test_conflicts_are_problems_and_nothing_else() -> None:
     ("entry", "suffix"),
     [
         pytest.param("https://*.com", "com", id="top level"),
-        pytest.param("https://*.example", "example", id="single label that nobody knows"),
+        pytest.param("https://*.example", "example", id="unknown single label"),
         pytest.param("https://*.com.", "com", id="trailing dot"),
         pytest.param("https://*.co.uk", "co.uk", id="second level"),
         pytest.param("https://*.vercel.app:8443", "vercel.app", id="private section"),
@@ -463,7 +464,7 @@ for entry in ["https://*.com", "https://*.github.io", "https://*.localhost",
         pytest.param(["https://a.example", "https://b.example"], "https://b.example", id="list"),
         pytest.param(("https://a.example",), "https://a.example", id="tuple"),
         pytest.param({"https://b.example", "https://a.example"}, "https://a.example", id="set"),
-        pytest.param("https://a.example https://b.example", "https://b.example", id="blanks"),
+        pytest.param("https://a.example https://b.example", "https://b.example", id="whitespace"),
         pytest.param("https://a.example,\n\thttps://b.example,", "https://b.example", id="lines"),
     ],
 )

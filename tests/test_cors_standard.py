@@ -70,7 +70,7 @@ def items(answer: Answer, name: str) -> list[str]:
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE"])
 @pytest.mark.parametrize("origin", [STRANGER, "null", "https://localhost", ""])
 def test_an_unknown_origin_is_answered_by_the_application(method: str, origin: str) -> None:
-    """A request with an Origin that is not allowed is answered, and shared with nobody.
+    """A request with an Origin that is not allowed is answered, and the answer is not shared.
 
     Same-origin requests have an Origin, too. Fetch, "HTTP requests", first paragraph.
     """
@@ -136,8 +136,8 @@ def test_what_is_no_serialized_origin_is_not_allowed(origin: str) -> None:
     assert preflight(origin=origin).code == 403
 
 
-def test_an_opaque_origin_is_nobody() -> None:
-    """``null``, every sandboxed page's origin, is shared with only if everybody is.
+def test_an_opaque_origin_is_allowed_only_with_every_other() -> None:
+    """``null``, the origin of every sandboxed page, is allowed only if every origin is.
 
     Fetch, "`Origin` header", the ABNF of ``origin-or-null``; HTML, "opaque origin".
     """
@@ -400,12 +400,14 @@ def test_lists_hold_nothing_but_tokens(junk: str) -> None:
     ("headers", "names"),
     [
         pytest.param("content-type,x-a,x-b", ["content-type", "x-a", "x-b"], id="as browsers do"),
-        pytest.param("x-b, Content-Type\t,x-a", ["x-b", "content-type", "x-a"], id="blanks, order"),
+        pytest.param(
+            "x-b, Content-Type\t,x-a", ["x-b", "content-type", "x-a"], id="whitespace, order"
+        ),
         pytest.param(",x-a,,\t,x-b,", ["x-a", "x-b"], id="empty items"),
     ],
 )
 def test_requested_headers_are_read_as_a_list(headers: str, names: list[str]) -> None:
-    """What browsers send, sorted and without blanks, passes, and so does what proxies make of it.
+    """What browsers send, sorted and without whitespace, passes, and what proxies make of it, too.
 
     Fetch, "CORS-preflight fetch", step 5; RFC 9110, sections 5.6.1.2 and 5.3.
     """

@@ -130,8 +130,8 @@ def test_every_status_gets_the_headers(
         pytest.param(ORIGIN, ORIGIN, ALLOWED, id="allowed"),
         pytest.param(STRANGER, ORIGIN, {"Vary": "Origin"}, id="refused"),
         pytest.param(None, ORIGIN, {"Vary": "Origin"}, id="no origin"),
-        pytest.param(ORIGIN, "*", {"Access-Control-Allow-Origin": "*"}, id="everybody"),
-        pytest.param(None, "*", {"Access-Control-Allow-Origin": "*"}, id="everybody, no origin"),
+        pytest.param(ORIGIN, "*", {"Access-Control-Allow-Origin": "*"}, id="every origin"),
+        pytest.param(None, "*", {"Access-Control-Allow-Origin": "*"}, id="every origin, no origin"),
     ],
 )
 def test_the_applications_own_cors_headers_are_replaced(
@@ -186,7 +186,7 @@ def test_vary_lines_of_the_application_stay(origin: str | None) -> None:
 
 
 @pytest.mark.parametrize("origin", [ORIGIN, None])
-def test_everybody_means_no_vary(origin: str | None) -> None:
+def test_every_origin_means_no_vary(origin: str | None) -> None:
     """With ``cors_allowed = *`` the application's ``Vary`` is all there is."""
     answer = call(
         strictly(answering(headers=[TEXT, ("Vary", "Accept")]), cors_allowed="*"), asking(origin)
@@ -479,5 +479,5 @@ def test_nothing_is_kept_of_the_origins_that_come_by(kind: str) -> None:
         kept = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    # Less than the smallest string for each of them would be.
-    assert kept < 20_000
+    # Less than the smallest string for each of them would take.
+    assert kept < 1000 * sys.getsizeof("")

@@ -141,15 +141,19 @@ LEVELS_OF_A_FILE = ["section", "environment", ".env"]
         pytest.param("{here}/missing", "no such file in {here}", id="missing"),
         pytest.param("{here}/a/b/missing", "no such file in {here}", id="folders missing"),
         pytest.param("missing", "no such file in the working directory", id="relative"),
-        pytest.param("{here}/empty", "the file is empty in {here}", id="empty"),
-        pytest.param("{here}/blank", "the file is empty in {here}", id="whitespace"),
-        pytest.param("{here}/undecodable", "expected text in UTF-8 in {here}", id="undecodable"),
+        pytest.param("{here}/empty", "expected a file that is not empty in {here}", id="empty"),
+        pytest.param(
+            "{here}/blank", "expected a file that is not empty in {here}", id="whitespace"
+        ),
+        pytest.param(
+            "{here}/undecodable", "expected a text file in UTF-8 in {here}", id="undecodable"
+        ),
         pytest.param("{here}", "expected a readable regular file in {here}", id="directory"),
         pytest.param("{here}/empty/x", "no such file in {here}", id="below a file"),
         pytest.param("{here}/fifo", "expected a readable regular file in {here}", id="FIFO"),
         pytest.param("/dev/zero", "expected a readable regular file in /dev", id="endless"),
         pytest.param(
-            "{here}/long", "expected a file with at most 65536 bytes in {here}", id="too long"
+            "{here}/long", "expected a file of at most 65536 bytes in {here}", id="too long"
         ),
         pytest.param(
             "{here}/" + "x" * 5000,
@@ -255,7 +259,7 @@ def test_file_means_nothing_for_an_option_that_is_no_secret(
         monkeypatch.setenv(f"{name.upper()}_FILE", "/missing")
     loaded = load([CORSSettings, RequestIdSettings], {}, {})
     assert [each.sources for each in loaded] == [{}, {}]
-    assert len(names) == 16
+    assert len(names) == 17
 
 
 # The .env file.

@@ -71,7 +71,7 @@ def test_a_composite_chooses_by_the_path() -> None:
     text = dedent(text) + CORS
     assert explained(text, path="/open").refusal is None
     assert explained(text, path="/closed").verdict == (
-        "Refused, no CORS filter is on the way to app: list egg:wsgi_mw_paste#cors before the"
+        "Refused, no CORS filter is in front of app: list egg:wsgi_mw_paste#cors before the"
         " application (test.ini:2 [composite:main])."
     )
 
@@ -296,7 +296,7 @@ def test_without_a_cors_filter_there_is_the_advice_to_use_one() -> None:
     """A pipeline without ``cors`` is named, at the line that lists it."""
     found = explained("[pipeline:main]\npipeline = egg:wsgi_mw_paste#errors app\n")
     assert found.verdict == (
-        "Refused, no CORS filter is on the way to app: list egg:wsgi_mw_paste#cors before the"
+        "Refused, no CORS filter is in front of app: list egg:wsgi_mw_paste#cors before the"
         " application (test.ini:2 [pipeline:main] pipeline)."
     )
 
@@ -311,8 +311,8 @@ def test_a_filter_that_answers_for_itself_is_named() -> None:
         status = 401 Unauthorized
         """)
     assert found.verdict == (
-        "Refused, auth answered for itself (401 Unauthorized): list egg:wsgi_mw_paste#cors before"
-        " auth (test.ini:3 [pipeline:main] pipeline)."
+        "Refused, auth answered the request itself (401 Unauthorized): list"
+        " egg:wsgi_mw_paste#cors before auth (test.ini:3 [pipeline:main] pipeline)."
     )
 
 

@@ -58,7 +58,7 @@ def test_a_check_is_logged_when_it_turns_bad_and_when_it_is_good_again(
 ) -> None:
     """Once each; in between it is silent, whatever is raised, and it may turn bad again."""
     app = wrap(Scripted(None, OSError("down"), ValueError(), NO, None, None, NO, None))
-    bad, good = f"WARNING not ready: {CHECK}", f"INFO {CHECK} is good again, after N s"
+    bad, good = f"WARNING not ready: {CHECK}", f"INFO {CHECK} is OK again, after N s"
     lines = []
     for _ in range(8):
         probe(app)
@@ -96,7 +96,7 @@ def test_each_check_has_its_own_turns(log: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         probe(app)
         lines.append(said(log))
-    bad, good = f"WARNING not ready: {CHECK} returned False", f"INFO {CHECK} is good again"
+    bad, good = f"WARNING not ready: {CHECK} returned False", f"INFO {CHECK} is OK again"
     assert lines == [[bad, bad], [f"{good}, after N s"], [f"{good}, after N s"]]
 
 
@@ -116,11 +116,11 @@ class Outcome(Held):
 @pytest.mark.parametrize(
     ("error", "then", "at_last"),
     [
-        pytest.param(None, [], ["INFO NAME is good again, after N s"], id="returns"),
+        pytest.param(None, [], ["INFO NAME is OK again, after N s"], id="returns"),
         pytest.param(
             OSError(),
             ["WARNING not ready: NAME raised OSError"],
-            ["INFO NAME is good again, after N s"],
+            ["INFO NAME is OK again, after N s"],
             id="raises",
         ),
     ],

@@ -226,10 +226,10 @@ def test_all_mistakes_are_reported_at_once() -> None:
     )
     at = f"{ini} [filter:health]"
     found = lines_of(lambda: load_file(ini))
-    path = "expected a path that starts with /, or nothing to switch it off"
+    path = "expected a path that starts with /, or an empty value to switch it off"
     attribute = "expected an attribute of shop.health; it has no zzz"
     module = "expected a module that can be imported; there is no shop.helth"
-    file = "expected a path without a ; or # comment behind it"
+    file = "expected a path without a ; or # comment after it"
     assert sorted(found) == sorted(
         [
             f"{at} health_x: unknown option; did you mean health_cache?",
@@ -320,7 +320,9 @@ def test_a_path_is_written_as_in_a_url(path: Any) -> None:
         HealthSettings(health_live_path=path)
     [problem] = caught.value.problems
     assert problem.option == "health_live_path"
-    assert problem.reason == "expected a path that starts with /, or nothing to switch it off"
+    assert (
+        problem.reason == "expected a path that starts with /, or an empty value to switch it off"
+    )
 
 
 @pytest.mark.parametrize("path", ["/", "/livez", "/a/b-c_d.e~f", "/actuator/health:live"])
@@ -334,8 +336,8 @@ def test_both_paths_must_differ() -> None:
     ini = write_ini(section("health_ready_path = /livez"))
     [line] = lines_of(lambda: load_file(ini))
     assert line == (
-        f"{ini} [filter:health] health_ready_path = '/livez': expected another path than"
-        " health_live_path's; empty one of them to switch it off"
+        f"{ini} [filter:health] health_ready_path = '/livez': expected a path other than"
+        " that of health_live_path; leave one of the two empty to switch it off"
     )
 
 

@@ -24,7 +24,7 @@ import pytest
 
 from tests.conftest import clean_environment
 from tests.frameworks import needs
-from tests.kit import Pod
+from tests.kit import SECRET, Pod
 from tests.postgres import Postgres, postgres
 from tests.serving import Server, serving, until
 from tests.wsgi import Answer
@@ -109,7 +109,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
         pytest.MonkeyPatch.context() as patch,
         postgres() as database,
     ):
-        secret = {"log_tokens_key": "a-key\n", "database_url": database.url("pg8000")}
+        secret = SECRET | {"database_url": database.url("pg8000")}
         pod = Pod(Path("pod").absolute(), "production", secret)
         for name, value in pod.environment().items():
             patch.setenv(name, value)
@@ -230,7 +230,7 @@ def test_the_log_says_why_the_pod_was_not_ready(life: Life) -> None:
     down = life.pod.place("/tmp/down")  # noqa: S108 -- the pod's
     assert life.messages("wsgi_mw_paste.health") == [
         "WARNING not ready: health_checks:database raised InterfaceError",
-        "INFO health_checks:database is good again, after N s",
+        "INFO health_checks:database is OK again, after N s",
         f"WARNING not ready: {down} exists (health_disable_file)",
         f"INFO {down} is gone, after N s",
     ]

@@ -339,7 +339,7 @@ def test_an_attaching_handler_without_a_target_does_nothing() -> None:
     configure()
     assert summary(finding) == "warning attach-without-target [handler_rid]"
     assert finding.message == (
-        "expected target = the handler whose records are to have the request id; without it this"
+        "expected target = the handler whose records should have the request id; without it this"
         " section does nothing"
     )
 

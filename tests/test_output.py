@@ -113,7 +113,8 @@ def test_a_narrow_terminal_gets_each_value_below_its_option() -> None:
     text = printed(check("test.ini", variables={"cors_allowed": "https://app.example.com"}), 3)
     assert text.startswith(
         """\
-What a request passes in test.ini
+What a request passes through in
+test.ini
 
   egg:wsgi_mw_paste#cors: wsgi_mw_paste
   (cors),
@@ -251,7 +252,7 @@ def test_an_application_that_ends_the_process_is_printed_as_such(
     assert main([*question, "--app"]) == 1
     out = capsys.readouterr().out
     assert "  < nothing: SystemExit: 0 (the server ends)\n" in out
-    assert "  The browser stops: no response, for the process ends.\n" in out
+    assert "  The browser stops: no response, because the process ends.\n" in out
 
 
 @pytest.mark.parametrize(
@@ -329,3 +330,21 @@ def test_without_stderr_the_status_says_it_all() -> None:
     """The same for mistakes."""
     done = run("check", "nosuch.ini", streams="2>&-")
     assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    """Relative paths and ``.env`` would be looked for in it."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    done = subprocess.run(
+        ["sh", "-c", 'cd "$1"; rmdir "$1"; shift; exec "$@"', "sh", folder, *COMMAND, "options"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2,
+        "",
+        "wsgi-mw-paste: the working directory is gone; change to one that exists\n",
+    )

@@ -111,7 +111,7 @@ def test_a_mixture_of_cases_is_an_error(
     assert lines_of(lambda: read_section(ini, "cors", **command_line)) == [
         (
             f"{source.format(ini=ini)} Cors_Max_Age:"
-            " expected one case throughout; write cors_max_age or CORS_MAX_AGE"
+            " expected all lower or all upper case; write cors_max_age or CORS_MAX_AGE"
         )
     ]
 
@@ -122,7 +122,7 @@ def test_three_spellings_are_all_named() -> None:
     assert lines_of(lambda: read_section(ini, "cors")) == [
         (
             f"{ini} [filter:cors] Cors_Max_Age:"
-            " expected one case throughout; write cors_max_age or CORS_MAX_AGE"
+            " expected all lower or all upper case; write cors_max_age or CORS_MAX_AGE"
         ),
         (
             f"{ini} [filter:cors] CORS_MAX_AGE: also set as {ini} [filter:cors] Cors_Max_Age"
@@ -322,7 +322,7 @@ def test_all_problems_are_reported_at_once(monkeypatch: pytest.MonkeyPatch, tmp_
         f"{ini} [filter:main] timeot: unknown option; main takes {known}",
         (
             f"{ini} [filter:main] Log_Exclude_Paths:"
-            " expected one case throughout; write log_exclude_paths or LOG_EXCLUDE_PATHS"
+            " expected all lower or all upper case; write log_exclude_paths or LOG_EXCLUDE_PATHS"
         ),
         (
             f"{ini} [filter:main] cors_allow_methods = 'PUT': PasteDeploy ignores this value"
@@ -414,19 +414,19 @@ def test_an_option_of_another_package_that_a_filter_has_not_is_unknown() -> None
     assert line.startswith("local_conf origin: unknown option; request_id takes request_id_header,")
 
 
-def test_a_continuation_line_without_whitespace_is_recognised() -> None:
+def test_a_continuation_line_without_whitespace_is_recognized() -> None:
     """Configparser takes the rest of a list of origins for a key called https."""
     ini = write_cors("cors_allowed = https://a.example\nhttps://b.example")
     assert lines_of(lambda: read_section(ini, "cors")) == [
         (
-            f"{ini} [filter:cors] https: expected whitespace before a line that continues the list"
-            " above it"
+            f"{ini} [filter:cors] https: expected whitespace at the start of a line that continues"
+            " the list above it"
         )
     ]
 
 
 @pytest.mark.parametrize("word", ["log_tokens_key", "LOG_TOKENS_KEY_FILE", "log_tokens"])
-def test_an_indented_option_is_recognised_and_not_shown(word: str) -> None:
+def test_an_indented_option_is_recognized_and_not_shown(word: str) -> None:
     """It would continue the value above it; the text may be a secret."""
     ini = write_ini(
         f"[filter:web]\nuse = egg:wsgi_mw_paste\ncors_allowed = https://a.example\n"

@@ -272,7 +272,7 @@ def test_an_unusable_fallback_is_out_of_the_applications_reach() -> None:
     ],
 )
 def test_an_id_may_be_so_long(options: dict[str, str], length: int, *, taken: bool) -> None:
-    """An id of the maximum length is taken over, a longer one is replaced."""
+    """An id of the maximum length is accepted, a longer one is replaced."""
     answer = call(wrap(hello, **options), make_environ(headers={"X-Request-Id": "x" * length}))
     assert (answer.header("X-Request-Id") == "x" * length) == taken
 
@@ -307,7 +307,7 @@ def test_a_trace_header_is_a_fallback_only(name: str) -> None:
     (problem,) = caught.value.problems
     assert problem[:2] == ("request_id_header", name)
     assert problem.reason == (
-        "expected a header used only for ids, and this one is for traces; list it in"
+        "expected a header used only for ids; this one is for traces; list it in"
         " request_id_fallback_headers, which takes the trace id from it"
     )
 
@@ -322,7 +322,7 @@ def test_a_header_that_means_something_else_is_no_header_for_ids(option: str, na
 
 
 UNDERSCORES = "proxies such as nginx drop {}, because of its underscores; use {} if you can"
-KEY = "shorter than 16 characters, so it can be guessed; use a longer one, made at random"
+KEY = "shorter than 16 characters, so it can be guessed; use a longer, random key"
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from wsgi_mw_paste import (
 from wsgi_mw_paste._ini import Source
 from wsgi_mw_paste._loading import load
 from wsgi_mw_paste.factories import FACTORIES
-from wsgi_mw_paste.settings import Settings, option, options, reference, resolve
-from wsgi_mw_paste.values import boolean, number, secret, words
+from wsgi_mw_paste.settings import Settings, given_or_environment, option, options, reference
+from wsgi_mw_paste.values import boolean, key_text, number, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,7 +56,7 @@ def test_the_repr_of_settings_masks_a_secret() -> None:
 def test_settings_of_another_type_are_a_type_error(settings: Any, message: str) -> None:
     """The error names the settings class and its first option."""
     with pytest.raises(TypeError) as caught:
-        resolve(RequestIdSettings, settings)
+        given_or_environment(RequestIdSettings, settings)
     assert str(caught.value) == message
 
 
@@ -64,7 +64,7 @@ def test_settings_that_are_given_are_used_as_they_are(monkeypatch: pytest.Monkey
     """The environment is not looked at then."""
     monkeypatch.setenv("CORS_MAX_AGE", "broken")
     settings = CORSSettings()
-    assert resolve(CORSSettings, settings) is settings
+    assert given_or_environment(CORSSettings, settings) is settings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
@@ -78,7 +78,9 @@ class PumpSettings(Settings):
         default=5, metadata=option(number(0, 9, "litres"), "how *much*")
     )
     pump_on: bool = dataclasses.field(default=True, metadata=option(boolean, "whether"))
-    pump_key: str = dataclasses.field(default="", metadata=option(secret, "for whom", secret=True))
+    pump_key: str = dataclasses.field(
+        default="", metadata=option(key_text, "for whom", secret=True)
+    )
     wired: bool = dataclasses.field(init=False, default=False, compare=False)
 
 

@@ -18,14 +18,14 @@ PARSERS: dict[str, Parser] = {
     "boolean": values.boolean,
     "seconds": values.number(0, 86400, "seconds"),
     "tokens": values.tokens_in_logs,
-    "secret": values.secret,
+    "secret": values.key_text,
     "header": values.header_name,
     "id header": values.id_header,
     "headers": values.list_of(values.header_name),
-    "methods": values.list_of(values.method),
+    "methods": values.list_of(values.method_name),
     "request headers": values.list_of(values.request_header),
     "response headers": values.list_of(values.response_header),
-    "paths": values.list_of(values.path),
+    "paths": values.list_of(values.path_pattern),
 }
 
 
@@ -93,11 +93,11 @@ ACCEPTED: list[tuple[str, Any, Any]] = [
 ]
 
 A_LIST = "expected a list of words, separated by commas or whitespace"
-NO_COMMENT = "expected no ; or # comment behind the value; give it its own line"
+NO_COMMENT = "expected no ; or # comment after the value; put it on its own line"
 A_BOOLEAN = "expected true or false"
 A_NUMBER = "expected a number of seconds from 0 to 86400"
 A_TOKENS = "expected true, fingerprint or false"
-A_SECRET = "expected a key as text, without a ; or # comment behind it"
+A_SECRET = "expected a key as text, without a ; or # comment after it"
 A_HEADER = "expected a header name"
 AN_ID_HEADER = "expected a header used only for ids; this one already has a meaning in HTTP"
 
@@ -132,9 +132,9 @@ REFUSED: list[tuple[str, Any, str]] = [
 A_METHOD = "expected a method"
 A_METHOD_OF_SCRIPTS = "expected a method that scripts can send; browsers forbid this one"
 A_HEADER_OF_SCRIPTS = "expected a header that scripts can set; browsers forbid this one"
-A_REQUEST_HEADER = "expected a request header of yours; CORS's own need no listing"
+A_REQUEST_HEADER = "expected a request header of your own; those of CORS need not be listed"
 A_READABLE_HEADER = "expected a header that scripts can read; browsers hide this one"
-A_RESPONSE_HEADER = "expected a response header of yours; this one is part of CORS"
+A_RESPONSE_HEADER = "expected a response header of your own; this one is part of CORS"
 A_PATH = "expected a path that starts with /"
 A_PREFIX = "expected a * only at the end, after a slash, as in /static/*"
 NO_QUERY = "expected a path without ?; the query is not part of it"

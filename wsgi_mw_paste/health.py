@@ -28,8 +28,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wsgi_mw_paste._wsgi import log_safely
-from wsgi_mw_paste.settings import Problem, Settings, option, resolve
-from wsgi_mw_paste.values import checks, number, path_of_file, path_or_nothing
+from wsgi_mw_paste.settings import Problem, Settings, given_or_environment, option
+from wsgi_mw_paste.values import health_checks, number, path_of_file, path_or_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from webob import Response
 
-#: How long the last result stands while other threads are told of a run, in seconds.
+#: How long other threads get the last result while a run goes on, in seconds.
 _PATIENCE: Final = 5.0
 
 
@@ -70,7 +70,7 @@ class HealthSettings(Settings):
     health_checks: Sequence[str | Callable[[], object]] = dataclasses.field(
         default=(),
         metadata=option(
-            checks,
+            health_checks,
             "dotted names `package.module:callable`; ready when none returns `False` or raises",
         ),
     )
@@ -86,7 +86,7 @@ class HealthSettings(Settings):
     )
 
     def conflicts(self) -> Iterator[Problem]:
-        """Yield checks that cannot be run, and paths that are one."""
+        """Yield checks that cannot be run, and paths that are equal."""
         for item in self.health_checks:
             try:
                 _check(item)
@@ -96,7 +96,8 @@ class HealthSettings(Settings):
             yield self.problem(
                 "health_ready_path",
                 self.health_ready_path,
-                "expected another path than health_live_path's; empty one of them to switch it off",
+                "expected a path other than that of health_live_path; leave one of the two empty to"
+                " switch it off",
             )
 
     @functools.cached_property
@@ -116,9 +117,9 @@ class HealthMiddleware:
 
     def __init__(self, app: WSGIApplication, settings: HealthSettings | None = None) -> None:
         self._app = app
-        settings = resolve(HealthSettings, settings)
-        # By PATH_INFO, then by SCRIPT_NAME: a path is found wherever a dispatcher divides it, and
-        # is never put together. Other requests pay for one look.
+        settings = given_or_environment(HealthSettings, settings)
+        # By PATH_INFO, then by SCRIPT_NAME: a path is found wherever a dispatcher splits it,
+        # without joining the two. Other requests pay for one look-up.
         self._probes: dict[str, dict[str, WSGIApplication]] = {}
         for path, probe in _probes(settings, _readiness(settings)).items():
             for place in range(len(path) + 1):
@@ -157,7 +158,7 @@ class HealthApplication:
 
 
 def _probes(settings: HealthSettings, ready: WSGIApplication) -> dict[str, WSGIApplication]:
-    """Return what answers at the two paths, as far as they are on."""
+    """Return what answers at the two paths; one that is off is left out."""
     probes = {settings.health_live_path: _liveness(), settings.health_ready_path: ready}
     probes.pop("", None)
     return probes
@@ -194,7 +195,7 @@ def _get(make: Callable[[], Response]) -> WSGIApplication:
 
 
 def _json(code: int, document: dict[str, object]) -> Response:
-    # The draft of application/health+json expired in 2022; this is JSON and no more.
+    # Plain JSON: the draft of application/health+json expired in 2022.
     return _response(code, json.dumps(document), content_type="application/json")
 
 
@@ -237,7 +238,7 @@ class _Step:
 class _Run:
     """All checks, run once by one thread; others read it meanwhile.
 
-    :ivar steps: the checks that have begun; those behind a check that hangs are not among them.
+    :ivar steps: the checks that have begun, in order; those after a check that hangs are missing.
     """
 
     started: float
@@ -245,18 +246,18 @@ class _Run:
     steps: list[_Step] = dataclasses.field(default_factory=list)
 
     def age(self, now: float) -> float:
-        """Return how long ago it ended; while it goes on, how long ago it began."""
+        """Return how long ago it ended, or while it goes on, how long ago it began."""
         return now - (self.started if self.ended is None else self.ended)
 
     @property
     def status(self) -> str:
-        """What it means."""
+        """``running``, ``ready`` or ``not ready``."""
         if self.ended is None:
             return "running"
         return "ready" if all(step.is_ok for step in self.steps) else "not ready"
 
     def answer(self) -> Response:
-        """Return what a probe is answered."""
+        """Return the answer to a probe."""
         now = monotonic()
         status = self.status
         document = {
@@ -274,18 +275,18 @@ class _Readiness:
         self._checks = settings.checks
         self._cache = settings.health_cache
         file = settings.health_disable_file
-        # The working directory of the start: a server may change it later.
+        # Relative to the working directory at start; a server may change that later.
         self._disable_file = str(Path(file).absolute()) if file else ""
         self._logger = logging.getLogger("wsgi_mw_paste.health")
         self._flights: dict[int, _Flight] = {}
 
     def answer(self) -> Response:
         """Return the answer to a probe."""
-        # By process: a child begins anew, whatever its parent was doing when it forked.
+        # By process: a child starts from scratch, whatever its parent was doing when it forked.
         new = _Flight(self._checks, self._cache, _Changes(self._logger))
         flight = self._flights.setdefault(os.getpid(), new)
         if self._disable_file:
-            # At every probe, ahead of the checks: a switch that waits for them would be none.
+            # At every probe, and before the checks: a check that hangs must not block the switch.
             if os.path.exists(self._disable_file):  # noqa: PTH110 -- this one never raises
                 flight.changes.disabled(self._disable_file)
                 now = monotonic()
@@ -295,10 +296,10 @@ class _Readiness:
 
 
 class _Flight:
-    """The runs of one process: one thread at a time runs the checks, no other waits for it.
+    """The runs of one process: one thread at a time runs the checks, and no other waits for it.
 
-    There is no lock. Which thread it is decides ``dict.setdefault``, which is atomic between
-    threads as between greenlets.
+    There is no lock. ``dict.setdefault``, which is atomic between threads and between greenlets,
+    decides which thread it is.
     """
 
     def __init__(self, checks: Sequence[Check], cache: float, changes: _Changes) -> None:
@@ -322,7 +323,7 @@ class _Flight:
                     last = self._last = mine
                 return last
             finally:
-                # Whatever was raised, a time limit of gevent's say: the next probe runs them again.
+                # Whatever was raised, such as gevent.Timeout: the next probe runs them again.
                 del self._current["run"]
         last = self._last
         if last is not None and run.age(now) < _PATIENCE:
@@ -338,7 +339,7 @@ class _Flight:
             run.steps.append(step)
             try:
                 step.is_ok = check.function() is not False
-            except Exception as error:  # noqa: BLE001 -- what else would a check raise
+            except Exception as error:  # noqa: BLE001 -- whatever a check raises
                 step.ended = monotonic()
                 self.changes.failed(run, f"raised {type(error).__name__}", exc_info=True)
                 continue
@@ -357,18 +358,18 @@ class _Trouble(NamedTuple):
 
 
 class _Changes:
-    """The log of one process: what turns bad, what is good again, and nothing in between.
+    """The log of one process: what fails, what is OK again, and nothing in between.
 
     Its methods are called at every probe, and write a record where something has changed.
     """
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
-        #: By what it is, and a check's place in the list.
+        #: By the kind of trouble, and a check's place in the list.
         self._troubles: dict[tuple[str, int], _Trouble] = {}
 
     def failed(self, run: _Run, how: str, *, exc_info: bool = False) -> None:
-        """Tell that the check that has ended last has failed."""
+        """Log that the latest check of a run has failed."""
         if self._is_new("failed", len(run.steps)):
             name = run.steps[-1].name
             log_safely(
@@ -376,7 +377,7 @@ class _Changes:
             )
 
     def overdue(self, run: _Run) -> None:
-        """Tell that a check is taking too long, unless it is known to be bad."""
+        """Log that the latest check of a run takes too long, unless it is known to fail."""
         place = len(run.steps)
         for step in run.steps[-1:]:
             if ("failed", place) not in self._troubles and self._is_new("overdue", place):
@@ -385,30 +386,30 @@ class _Changes:
                 log_safely(self._logger, logging.WARNING, message, step.name, seconds)
 
     def passed(self, run: _Run) -> None:
-        """Tell that the check that has ended last is good again, if it was bad."""
+        """Log that the latest check of a run is OK again, if there was trouble with it."""
         place = len(run.steps)
         troubles = [self._troubles.pop((kind, place), None) for kind in ("overdue", "failed")]
         since = [trouble.since for trouble in troubles if trouble is not None]
         if since:
-            message = "%s is good again, after %.1f s"
+            message = "%s is OK again, after %.1f s"
             seconds = monotonic() - min(since)
             log_safely(self._logger, logging.INFO, message, run.steps[-1].name, seconds)
 
     def disabled(self, path: str) -> None:
-        """Tell that the file exists."""
+        """Log that the file exists."""
         if self._is_new("disabled"):
             message = "not ready: %s exists (health_disable_file)"
             log_safely(self._logger, logging.WARNING, message, path)
 
     def enabled(self, path: str) -> None:
-        """Tell that the file is gone, if it was there."""
+        """Log that the file is gone, if it was there."""
         trouble = self._troubles.pop(("disabled", 0), None)
         if trouble is not None:
             seconds = monotonic() - trouble.since
             log_safely(self._logger, logging.INFO, "%s is gone, after %.1f s", path, seconds)
 
     def _is_new(self, kind: str, place: int = 0) -> bool:
-        # Of several threads that come at once, one finds the very object that it has put there.
+        # If several threads come at once, only one of them finds its own object.
         mine = _Trouble(monotonic())
         return self._troubles.setdefault((kind, place), mine) is mine
 
@@ -419,7 +420,7 @@ class _Changes:
 def _check(item: str | Callable[[], object]) -> Check:
     """Return the check that an item of ``health_checks`` stands for.
 
-    :raises ValueError: it cannot be imported, or not be called as a check is.
+    :raises ValueError: it cannot be imported, or cannot be called as a check.
     """
     function: Any = _imported(item) if isinstance(item, str) else item
     if objection := _objection(function):
@@ -428,7 +429,7 @@ def _check(item: str | Callable[[], object]) -> Check:
 
 
 def _objection(function: Any) -> str:
-    """Return why something cannot be a check, nothing if it can."""
+    """Return why something cannot be a check; an empty string if it can."""
     if not callable(function):
         return f"expected a callable; it is a {type(function).__name__}"
     if isinstance(function, type):
@@ -441,7 +442,8 @@ def _objection(function: Any) -> str:
     return ""
 
 
-#: Functions that return what would have to be awaited or iterated; to us it would be no ``False``.
+#: Functions whose result would have to be awaited or iterated: as it is never ``False``, such a
+#: check would always pass.
 _NO_CHECKS: Final = (
     ("coroutine function", inspect.iscoroutinefunction),
     ("generator function", inspect.isgeneratorfunction),
@@ -478,9 +480,10 @@ def _required_arguments(function: Callable[..., object]) -> list[str]:
         # Some builtins do not tell.
         return []
     return [
-        each.name
-        for each in parameters
-        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        parameter.name
+        for parameter in parameters
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
 
 

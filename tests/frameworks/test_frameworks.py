@@ -41,6 +41,9 @@ READABLE = {
 TEXT = {"Content-Type": "text/plain; charset=utf-8", "Vary": "Origin"}
 #: The same type, as our own answers spell it.
 OUR_TEXT = {"Content-Type": "text/plain; charset=UTF-8", "Vary": "Origin"}
+PREFLIGHT_TEXT = OUR_TEXT | {
+    "Vary": "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
+}
 HTML = {"Content-Type": "text/html; charset=utf-8", "Vary": "Origin"}
 BOTTLE_HTML = {"Content-Type": "text/html; charset=UTF-8", "Vary": "Origin"}
 JSON = {"Content-Type": "application/json", "Vary": ["Accept", "Origin"]}
@@ -143,7 +146,7 @@ def tracebacks(records: list[Record]) -> list[tuple[str, str, str]]:
         pytest.param(
             *("OPTIONS", "/", ALLOWED | PREFLIGHT, 200),
             {
-                **OUR_TEXT,
+                **PREFLIGHT_TEXT,
                 "Content-Length": "0",
                 "Access-Control-Allow-Origin": "https://app.example.com",
                 "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
@@ -156,7 +159,7 @@ def tracebacks(records: list[Record]) -> list[tuple[str, str, str]]:
         ),
         pytest.param(
             *("OPTIONS", "/", REFUSED | PREFLIGHT, 403),
-            {**OUR_TEXT, "Content-Length": "61"},
+            {**PREFLIGHT_TEXT, "Content-Length": "61"},
             "CORS preflight refused, origin not listed (see cors_allowed)\n",
             [],
             id="refused-preflight",
