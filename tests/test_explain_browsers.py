@@ -14,7 +14,7 @@ from tests.serving import program
 from wsgi_mw_paste.command.browser import make_fetch
 from wsgi_mw_paste.command.exchange import build, make_real
 from wsgi_mw_paste.command.explain import explain
-from wsgi_mw_paste.command.pipeline import read
+from wsgi_mw_paste.command.pipeline import read_deployment
 
 #: The four origins of the browsers' site; no port has to be open.
 SITE = {
@@ -31,7 +31,7 @@ SERVER_HEADERS = {"date", "server"}
 
 def played(row: Row) -> tuple[list[str], list[tuple[int, set[str]]]]:
     """Return what ``explain`` sends for a row of the browsers' table, and what the script gets."""
-    app = build(read(str(BROWSER_FILES / "site.ini"), variables=SITE), make_real)
+    app = build(read_deployment(str(BROWSER_FILES / "site.ini"), variables=SITE), make_real)
     origin = "null" if row.frame == "sandbox" else (row.frame or "{page}").format(**SITE)
     names = {url: name for name, url in SITE.items()}
     requests, outcomes = [], []
