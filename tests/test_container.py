@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.ini import ROOT
-from tests.kit import KIT, Pod, copy_context, dockerfile, last
+from tests.kit import KIT, SECRET, Pod, copy_context, dockerfile, last
 from tests.servers.servers import NOBODY, SERVERS, output, running
 from tests.serving import program, request, serving
 
@@ -182,7 +182,6 @@ def test_the_steps_of_the_dockerfile_run(  # noqa: C901 -- a branch for each ins
 
 # The other servers.
 
-SECRET = {"log_tokens_key": "a-key", "database_url": "postgresql+pg8000://127.0.0.1:1/shop"}
 UWSGI = "uwsgi --ini pod/app/uwsgi.ini"
 #: Apache refuses to serve as root.
 HTTPD = (NOBODY if os.geteuid() == 0 else "") + (

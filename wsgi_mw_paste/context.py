@@ -1,11 +1,11 @@
 """The request id of the code that is running now, and how to pass it on.
 
-Use it wherever there is no ``environ`` at hand: in a service layer, a log filter, a job, a call to
-another service. Inside a view the id is also in ``environ["wsgi_mw_paste.request_id"]``.
+Use it where there is no ``environ``: in a service layer, a log filter, a job, a call to another
+service. Inside a view the id is also in ``environ["wsgi_mw_paste.request_id"]``.
 
 The id lives in a context variable (:mod:`contextvars`), so it follows ``await`` and is separate for
-each thread and greenlet. A new thread, pool or greenlet starts without it: run the work there by
-``copy_context().run``, or open a :func:`request_id_scope`.
+each thread and greenlet. A new thread, pool or greenlet starts without it: pass the work on as
+``copy_context().run, function`` or open a :func:`request_id_scope` there.
 
 This module needs the standard library only, so a process that never speaks HTTP can use it.
 """
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     #: What the running code belongs to, one request or one :func:`request_id_scope`: the id, the
-    #: name of its header, and the other headers to pass on. Not a NamedTuple, which would cost each
-    #: request 0.15 µs.
+    #: name of its header, and the other headers to pass on. No NamedTuple, whose field names would
+    #: cost every request 0.15 µs.
     Scope = tuple[str, str, Sequence[tuple[str, str]]]
 
-#: The highest value of ``request_id_max_length``, in characters.
+#: The highest limit for the length of an id, in characters.
 MAX_LENGTH: Final = 1024
 
 # Every character common proxies put into an id (HAProxy ":", Apache "@", Kong "#", base64 "+/="),
@@ -38,10 +38,10 @@ _SAFE_ID: Final = re.compile(
 ).fullmatch
 
 
-#: The beginning of the note that an exception gets.
+#: How the note begins that an exception gets.
 _NOTE: Final = "request_id: "
 
-#: The current scope; ``None`` outside requests and scopes.
+#: The current scope; ``None`` outside of any.
 current_scope: Final[ContextVar[Scope | None]] = ContextVar("wsgi_mw_paste", default=None)
 
 
@@ -52,11 +52,11 @@ def is_safe_id(request_id: str, max_length: int = MAX_LENGTH) -> bool:
 
 
 def plain_id_matcher(max_length: int) -> Callable[[str], object]:
-    """Return a quick test that passes most of the ids that :func:`is_safe_id` does, and no others.
+    """Return a quick test for most of the ids that :func:`is_safe_id` allows, and for no others.
 
-    Hexadecimal digits, UUIDs and base64 pass it. It needs no look-ahead, which halves the time.
+    Hexadecimal digits, UUIDs and base64 pass it. It takes half the time, without look-ahead.
 
-    :param max_length: the longest id, in characters; at least 1.
+    :param max_length: of an id, in characters; 1 at least.
     """
     rest = max_length - 1
     return re.compile(rf"[A-Za-z0-9][A-Za-z0-9_~:@#+/=-]{{0,{rest}}}", re.ASCII).fullmatch
@@ -68,7 +68,7 @@ def new_request_id() -> str:
 
 
 def current_request_id() -> str | None:
-    """Return the id of the current request or scope, ``None`` outside both."""
+    """Return the id of the current request or scope, ``None`` outside of both."""
     scope = current_scope.get()
     return None if scope is None else scope[0]
 
@@ -76,13 +76,13 @@ def current_request_id() -> str | None:
 def note_request_id(error: BaseException, request_id: str, *, only_replace: bool = False) -> None:
     """Add a request id to an exception as a note, which tracebacks show (Python 3.11 or newer).
 
-    An exception that is kept and raised again, such as that of a ``Future``, may have the note of
-    an earlier request. That one is replaced.
+    It replaces the note of an earlier request: an exception that is kept and raised again, as that
+    of a ``Future`` is, still has it.
 
     :param only_replace: leave an exception without such a note as it is.
     """
     if sys.version_info >= (3, 11):
-        # Some exceptions cannot be changed, such as frozen dataclasses.
+        # Not every exception can be changed: that of a frozen dataclass cannot.
         with suppress(Exception):
             notes = getattr(error, "__notes__", [])
             others = [note for note in notes if not str(note).startswith(_NOTE)]
@@ -103,8 +103,8 @@ def request_id_scope(
     It decorates plain functions: a coroutine or a generator runs after the call, so write ``with``
     inside it.
 
-    :param id: the id to use, as a rule that of the request that started the job; by default a new
-        one.
+    :param id: the id to use, as a rule that of the request that started the job; without it, a new
+        one is made.
     :param header: the name of the header that :func:`outgoing_headers` sends it in.
     :return: the id in effect, as the value of the ``with`` statement.
     :raises ValueError: the id is longer than 1024 characters or has characters that no inbound id
@@ -124,9 +124,9 @@ def outgoing_headers() -> dict[str, str]:
     """Return the headers to merge into a call to another service of yours.
 
     These are the id header and the inbound headers named by ``request_id_forward_headers``, except
-    those whose values have control characters or are not ASCII. Outside a request there are none.
-    Send them to your own services only: strangers who know an id can write it into your logs (W3C
-    Trace Context, section "Privacy of traceparent field").
+    values with control characters or beyond ASCII, and a ``tracestate`` without ``traceparent``.
+    Empty outside of requests and scopes. Send them to your own services only: strangers who know an
+    id can write it into your logs (W3C Trace Context, section "Privacy of traceparent field").
     """
     scope = current_scope.get()
     if scope is None:
@@ -135,8 +135,8 @@ def outgoing_headers() -> dict[str, str]:
     headers = {
         name: value
         for name, value in forwarded
-        # HTTP clients raise on other values, which come from a stranger. RFC 9110, section 5.5,
-        # allows tabs.
+        # HTTP clients raise on other values, and strangers chose them. Tabs are allowed (RFC 9110,
+        # section 5.5).
         if value.isascii() and value.replace("\t", " ").isprintable()
     }
     names = {name.lower(): name for name in headers}

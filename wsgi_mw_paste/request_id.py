@@ -1,13 +1,12 @@
 """Request ids and the access record: one id per request, in every log line and on every response.
 
-Use it as the outermost of our filters: then every response has the id, and every request a record.
-Behind a proxy that sets ids it accepts them (``request_id_trust``); where strangers reach the
-application directly and ids must be unique, set that to ``false``.
+Use it outermost of our filters, so that every response has the id and every request a record,
+whichever filter answers. Behind a proxy that sets ids, it accepts them (``request_id_trust``). Set
+that to ``false`` where clients reach the application directly and ids have to be unique.
 
 It does not trace: no spans, no sampling. ``traceparent`` is read for its trace id and passed on.
 
-Inside another request_id filter it does nothing: the id, the record and the header are the outer
-filter's.
+A second one inside the first does nothing: the id, the header and the record are the first one's.
 """
 
 from __future__ import annotations
@@ -37,7 +36,14 @@ from wsgi_mw_paste.context import (
     plain_id_matcher,
 )
 from wsgi_mw_paste.logging import RequestIdFilter
-from wsgi_mw_paste.settings import Problem, Remark, Settings, given_or_environment, option, options
+from wsgi_mw_paste.settings import (
+    Problem,
+    Remark,
+    Settings,
+    given_or_environment,
+    option,
+    options,
+)
 from wsgi_mw_paste.values import (
     boolean,
     header_name,
@@ -58,7 +64,7 @@ if TYPE_CHECKING:
 
     from wsgi_mw_paste._wsgi import Headers, Write
 
-# With the names of 0.1.6 of the predecessor, for code that imports them from here.
+# The predecessor has these names here, and code imports them from here.
 __all__ = [
     "RequestIdFilter",
     "RequestIdMiddleware",
@@ -66,14 +72,14 @@ __all__ = [
     "current_request_id",
 ]
 
-#: The logger of remarks at start.
+#: The logger for remarks at start.
 _LOGGER: Final = "wsgi_mw_paste.request_id"
 #: A key with fewer characters can be guessed by anyone who has a token and its fingerprint.
 _SHORTEST_KEY: Final = 16
 #: Bound once, not for each request.
 _set_scope: Final = current_scope.set
 #: The longest header that is looked at, in characters; trace headers may have several thousand.
-_MAX_HEADER: Final = 8192
+_MAX_VALUE: Final = 8192
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
@@ -129,7 +135,7 @@ class RequestIdSettings(Settings):
         ),
     )
     log_tokens: bool | Literal["fingerprint"] = dataclasses.field(
-        # What the predecessor's documentation promises. Unless it is set, there is a warning.
+        # As with the predecessor. Where it is not set, there is a warning at start.
         default=True,
         metadata=option(
             tokens_in_logs,
@@ -145,7 +151,7 @@ class RequestIdSettings(Settings):
     )
 
     def conflicts(self) -> Iterator[Problem]:
-        """Yield a problem if request ids would be written into a header for traces."""
+        """Yield a header for traces: writing request ids into it would break them."""
         if self.request_id_header.lower() in _PARSERS:
             yield self.problem(
                 "request_id_header",
@@ -156,7 +162,7 @@ class RequestIdSettings(Settings):
 
     @functools.cached_property
     def remarks(self) -> Sequence[Remark]:
-        """Headers that get lost, and a key that can be guessed."""
+        """What is unwise: headers that get lost, and a key that can be guessed."""
         found = [
             Remark(
                 logging.WARNING,
@@ -198,7 +204,7 @@ class RequestIdMiddleware:
         self._app = app
         self._header = settings.request_id_header
         self._lower_header = self._header.lower()
-        self._foreign_spellings = foreign_spellings({self._lower_header})
+        self._other_headers = foreign_spellings({self._lower_header})
         self._environ_key = environ_key(self._header)
         self._trust = settings.request_id_trust
         self._max_length = settings.request_id_max_length
@@ -208,7 +214,7 @@ class RequestIdMiddleware:
             for name in settings.request_id_fallback_headers
             if self._trust
         ]
-        # By environ key: a header in two spellings, or that of the id, would be passed on twice.
+        # By key, or the id itself, and a header in two spellings, would be passed on twice.
         forward = {environ_key(name): name for name in settings.request_id_forward_headers}
         self._forward = [(key, forward[key]) for key in forward if key != self._environ_key]
         self._log = None
@@ -222,7 +228,7 @@ class RequestIdMiddleware:
         for remark in settings.remarks:
             log_safely(logger, remark.level, "%s: %s", remark.option, remark.text)
 
-    def __call__(  # noqa: C901 -- every function that is split off costs each request 3 %
+    def __call__(  # noqa: C901 -- in parts, each of them costs every request some 3 %
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Run the application inside a context of its own, in which the id is known."""
@@ -242,19 +248,19 @@ class RequestIdMiddleware:
         for key, name in self._forward:
             if key in environ:
                 forwarded += ((name, environ[key]),)
-        # One Context for the call, every chunk and close(). Setting and resetting the variable
-        # would not do: on servers that change threads, the id leaks or the reset raises.
+        # One Context for the call, every chunk and close(). To set and reset the variable instead
+        # is wrong on servers that change threads: the id leaks, or the reset raises.
         context = copy_context()
         context.run(_set_scope, (request_id, self._header, forwarded))
         record = None if self._log is None else self._log.begin(environ, request_id, source)
         header = self._header, request_id
-        lower, foreign = self._lower_header, self._foreign_spellings
+        lower, others = self._lower_header, self._other_headers
 
         def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
-            """Pass the response on with our id as the only value of its header."""
+            """Send the id once, also where the application sends one of its own."""
             sent = [*headers]
             for name, _ in sent:
-                if name not in foreign and name.lower() == lower:
+                if name not in others and name.lower() == lower:
                     sent = [field for field in sent if field[0].lower() != lower]
                     break
             sent.append(header)
@@ -264,7 +270,7 @@ class RequestIdMiddleware:
                 try:
                     write = start_response(status, sent, exc_info)
                 finally:
-                    exc_info = None  # as wsgi_mw_paste._wsgi says
+                    exc_info = None
             return write if record is None else record.start(status, sent, write)
 
         try:
@@ -277,12 +283,12 @@ class RequestIdMiddleware:
             raise
         kind = type(body)
         if kind is list or kind is tuple or kind is bytes:
-            # As it is: servers know the Content-Length of a list, and uWSGI sends bytes at once.
+            # Servers make a Content-Length of a list's length, and uWSGI sends bytes as they are.
             if record is not None:
                 record.count((body,) if kind is bytes else body)
                 context.run(record.emit)
             return body  # type: ignore[no-any-return]
-        return _BodyInContext(context, request_id, record).follow(body, environ)
+        return _Body(context, request_id, record).follow(body, environ)
 
     def _identify(self, environ: WSGIEnvironment, inbound: str | None) -> tuple[str, str]:
         """Return the request's id and its source: ``inbound``, ``generated`` or ``replaced``."""
@@ -297,7 +303,7 @@ class RequestIdMiddleware:
                 found = parse(value)
                 if found is not None and is_safe_id(found, self._max_length):
                     return found, "inbound"
-                # As with the main header, the application never sees an invalid id.
+                # As with the main header, what is no valid id is out of the application's reach.
                 del environ[key]
                 source = "replaced"
         return new_request_id(), source
@@ -316,7 +322,7 @@ def _warn_of_verbatim_tokens() -> None:
 
 def _stripped(value: str) -> str:
     """Return a value without the blanks around it; ``-``, never a valid id, if it is too long."""
-    return value.strip(" \t") if len(value) <= _MAX_HEADER else "-"
+    return value.strip(" \t") if len(value) <= _MAX_VALUE else "-"
 
 
 def _whole(value: str) -> str | None:
@@ -366,16 +372,16 @@ _PARSERS: Final[dict[str, Callable[[str], str | None]]] = {
 }
 
 
-_NO_MORE: Final = object()
-#: Takes the place of a body that has ended, so that the application's iterator is not asked again.
+_END: Final = object()
+#: What is left of a body that has ended; the application's iterator is not asked again.
 _NO_CHUNKS: Final[Iterator[bytes]] = iter(())
 
 
 def _nothing() -> None:
-    """Close a body that has no ``close``, or has been closed."""
+    """Close what has nothing to close, or has been closed."""
 
 
-class _BodyInContext:
+class _Body:
     """A body that produces every chunk, and the end of the request, in the request's context.
 
     A class and not a generator: the ``finally`` of a generator that was never started does not run
@@ -391,23 +397,23 @@ class _BodyInContext:
         self._close: Callable[[], object] = _nothing
 
     def follow(self, body: Any, environ: WSGIEnvironment) -> Iterable[bytes]:
-        """Return what the server gets: its own file wrapper as it is, or this around any other."""
+        """Return what the server gets: its own file wrapper as it is, or else this object."""
         try:
             self._close = getattr(body, "close", None) or _nothing
             if is_file_wrapper(body, environ):
                 if self._record is not None:
                     self._record.count_from_headers()
                 try:
-                    # For sendfile, the server needs the object itself. This tells us of its end.
+                    # Sendfile needs the object itself; the hook tells us of its end.
                     body.close = self.close
                 except AttributeError:
-                    # It has no room for the hook: record the request now.
-                    _run(self._context, self._emit)
+                    # The hook cannot be set, so this is the last we hear of it.
+                    _run(self._context, self._log)
                 return body  # type: ignore[no-any-return]
             self._chunks: Iterator[bytes] = self._context.run(iter, body)
         except BaseException as error:
             self._fail(error)
-            # The server never sees this body, so it cannot close it.
+            # No server will see this body, so no server will close it.
             self.close()
             raise
         return self
@@ -417,25 +423,25 @@ class _BodyInContext:
 
     def __next__(self) -> bytes:
         try:
-            chunk: Any = self._context.run(next, self._chunks, _NO_MORE)
+            chunk: Any = self._context.run(next, self._chunks, _END)
         except BaseException as error:
             self._fail(error)
             raise
         record = self._record
-        if chunk is _NO_MORE:
+        if chunk is _END:
             self._chunks = _NO_CHUNKS
             if record is not None:
-                _run(self._context, self._emit)
+                _run(self._context, self._log)
             raise StopIteration
         if record is not None:
             try:  # noqa: SIM105 -- suppress() would cost each chunk as much as all the rest
                 record.bytes += len(chunk)
             except TypeError:
-                pass  # Not bytes: it is for the server to refuse them.
+                pass  # Not bytes: the server's to refuse.
         return chunk  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """Close the application's body, once however often this is called, and end the request."""
+        """Close the application's body, once however often a server calls, and end the request."""
         self._chunks = _NO_CHUNKS
         _run(self._context, self._end)
 
@@ -461,27 +467,26 @@ class _BodyInContext:
         note_request_id(error, self._request_id)
         if self._record is not None:
             self._record.fail(error)
-            _run(self._context, self._emit)
+            _run(self._context, self._log)
 
-    def _emit(self, begun: list[bool]) -> None:
+    def _log(self, begun: list[bool]) -> None:
         begun.append(True)
         if self._record is not None:
             self._record.emit()
 
 
 def _run(context: Context, function: Callable[[list[bool]], None]) -> None:
-    """Run a function in a context or, while another thread is inside, in a copy of the context.
+    """Run a function in a context, or in a copy of it while another thread is inside.
 
-    A server may close a body in one thread while another one iterates; the work at the end has to
-    be done all the same.
+    A server may close a body in one thread while another thread iterates over it.
 
-    :param function: first appends to the list it is given, which shows that it began.
+    :param function: it appends to the list that it is given, before anything else.
     """
     begun: list[bool] = []
     try:
         context.run(function, begun)
     except RuntimeError:
-        # The application's own, unless the context was busy and nothing ran.
+        # The application's own, unless nothing has run because the context was busy.
         if begun:
             raise
     if not begun:

@@ -239,7 +239,7 @@ def _speaks_for(node: Node, exchange: Exchange) -> bool:
     """Say whether a node is a CORS filter whose ``cors_paths`` cover the request."""
     if node.cors is None:
         return False
-    return node.cors.paths.every or node.cors.paths.match(exchange.request.environ)
+    return node.cors.paths.match(exchange.request.environ)
 
 
 def _without_cors(exchange: Exchange) -> Refusal:
