@@ -357,7 +357,7 @@ def test_an_answer_spoilt_outside_of_cors_is_blamed_on_the_filters_there() -> No
 def test_answers_to_preflights_are_checked_as_the_standard_says(
     headers: str, method: str, header: str, failure: str
 ) -> None:
-    """Fetch, "CORS-preflight fetch", whoever answers: here, not ``cors``."""
+    """Fetch, "CORS-preflight fetch", whatever answers: here, not ``cors``."""
     text = f"""
         [pipeline:main]
         pipeline = other app

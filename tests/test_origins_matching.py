@@ -347,11 +347,13 @@ def test_labels_match_as_if_patterns_were_tried_one_by_one() -> None:
     Many of the patterns begin as others do, or end as others do, or both.
     """
     dice = random.Random(23)  # noqa: S311
-    sides = ["".join(each) for n in range(4) for each in itertools.product("ab-", repeat=n)]
+    sides = ["".join(letters) for n in range(4) for letters in itertools.product("ab-", repeat=n)]
     befores = [side for side in sides if side in ("", "-") or side[-1:] == "-"]
     afters = [side for side in sides if side in ("", "-") or side[:1] == "-"]
     pairs = [pair for pair in itertools.product(befores, afters) if set("".join(pair)) & {*"ab"}]
-    labels = ["".join(each) for n in range(1, 8) for each in itertools.product("ab-", repeat=n)]
+    labels = [
+        "".join(letters) for n in range(1, 8) for letters in itertools.product("ab-", repeat=n)
+    ]
     found = 0
     for _ in range(40):
         chosen = dice.sample(pairs, dice.choice([1, 2, 3, 10, 40]))
@@ -481,8 +483,8 @@ def test_matching_is_what_the_definition_says(entries: list[str]) -> None:
 def test_a_plain_origin_is_an_origin() -> None:
     """The quick test lets nothing through that the grammar would not."""
     candidates = [*CANDIDATES, *("https://" + ".".join(["a" * 63] * n) for n in range(6))]
-    plain = [each for each in candidates if is_plain_origin(each)]
-    assert [each for each in plain if parse_origin(each) is None] == []
+    plain = [origin for origin in candidates if is_plain_origin(origin)]
+    assert [origin for origin in plain if parse_origin(origin) is None] == []
     # And it lets most of them through.
     assert {"https://example.org", "http://a.example.com", "https://org"} <= set(plain)
 
