@@ -191,7 +191,7 @@ def test_an_unknown_option_is_an_error_that_leads_to_a_known_one(
 
 @pytest.mark.parametrize("factory", [main, cors, request_id, errors])
 def test_what_loaders_add_is_no_unknown_option(factory: Callable[..., object]) -> None:
-    """``__dunder__`` keys pass, and global values that are not ours are nobody's business."""
+    """``__dunder__`` keys pass, and global values that are not ours are ignored."""
     factory({"timeout": "1", "__script__": "x"}, __name__="cors", __file__="x")
 
 
@@ -229,7 +229,7 @@ def test_an_empty_value_in_a_section_is_a_value_for_lists_and_the_key_only(
 
 @pytest.mark.parametrize("text", ["", "  "], ids=["empty", "whitespace"])
 @pytest.mark.parametrize("level", ["environment", ".env"])
-@pytest.mark.parametrize(("cls", "name"), [each.values[:2] for each in OPTIONS_AND_EMPTY_TEXT])
+@pytest.mark.parametrize(("cls", "name"), [case.values[:2] for case in OPTIONS_AND_EMPTY_TEXT])
 def test_an_empty_variable_is_a_value_for_lists_only(
     cls: type[Settings], name: str, level: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,7 @@ from wsgi_mw_paste.command.exchange import build, make_real
 from wsgi_mw_paste.command.explain import explain
 from wsgi_mw_paste.command.loader import DeploymentError
 from wsgi_mw_paste.command.output import Terminal, write_explanation, write_options, write_report
-from wsgi_mw_paste.command.pipeline import read
+from wsgi_mw_paste.command.pipeline import read_deployment
 from wsgi_mw_paste.factories import FACTORIES
 from wsgi_mw_paste.settings import printable, reference
 
@@ -220,7 +220,7 @@ def _explain(given: argparse.Namespace) -> int:
     except ValueError as error:
         return _fail(error)
     fetch = replace(fetch, credentials=given.credentials, listener=given.upload_listener)
-    node = read(*_target(given), given.variables)
+    node = read_deployment(*_target(given), given.variables)
     if choices := node.choices:
         if given.route not in choices:
             return _fail(f"expected --route with one of {', '.join(choices)}")

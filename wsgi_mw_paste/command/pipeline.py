@@ -1,6 +1,6 @@
 """The deployment as a tree: each filter, application and composite of an INI file.
 
-:func:`read` follows the file as :func:`paste.deploy.loadapp` does, and calls no factory;
+:func:`read_deployment` follows the file as :func:`paste.deploy.loadapp` does, and calls no factory;
 :mod:`~wsgi_mw_paste.command.exchange` makes an application of the tree.
 """
 
@@ -178,7 +178,7 @@ class Node:
             yield [self]
 
 
-def read(
+def read_deployment(
     path: str,
     name: str = "main",
     variables: Mapping[str, str] | None = None,
