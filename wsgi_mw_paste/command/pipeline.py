@@ -76,6 +76,11 @@ class Node:
         return (self.factory.parts or (self.factory.name,)) if self.factory else ()
 
     @property
+    def what(self) -> str:
+        """What it is, in a word or two: its role, or the filters of ours that it stands for."""
+        return f"wsgi_mw_paste ({', '.join(self.parts)})" if self.factory else self.role
+
+    @property
     def described(self) -> str:
         """Every text that says what it is: URIs and the module of its factory."""
         uses = (
