@@ -94,3 +94,9 @@ def check_text(
 def said(report: Report, *levels: str) -> list[str]:
     """Return the findings of these levels, each with its code and its place."""
     return [f"{found.code} {found.place}" for found in report.findings if found.level in levels]
+
+
+def routes(report: Report) -> list[str]:
+    """Return the names of what a request passes through, a route each."""
+    assert report.node is not None
+    return [" ".join(node.name for node in route) for route in report.node.routes()]

@@ -67,9 +67,12 @@ class StandIn:
     """A factory in place of one that cannot be had.
 
     Its application answers everything, its filter passes everything on.
+
+    :ivar error: why it cannot be had.
     """
 
-    def __init__(self, object_type: Any) -> None:
+    def __init__(self, object_type: Any, error: DeploymentError) -> None:
+        self.error = error
         self._is_filter = object_type is FILTER
 
     def __call__(self, *_: object, **__: object) -> Any:
@@ -187,7 +190,7 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
         self.deployment.report(error)
         protocol = f"paste.{'filter' if object_type is FILTER else 'app'}_factory"
         context = LoaderContext(
-            StandIn(object_type), object_type, protocol, dict(global_conf or {}), {}, self
+            StandIn(object_type, error), object_type, protocol, dict(global_conf or {}), {}, self
         )
         if name is not None and name.lower().startswith(("egg:", "call:")):
             # In a section's use =, its own prefix says what it is.

@@ -90,9 +90,9 @@ class Node:
         return " ".join([getattr(self.context, "spec", ""), *uses, str(module)])
 
     @property
-    def is_stand_in(self) -> bool:
-        """Whether its code cannot be had here."""
-        return isinstance(self.context.object, StandIn)
+    def error(self) -> DeploymentError | None:
+        """Why its code cannot be had here, ``None`` if it can; then it is a stand-in."""
+        return self.context.object.error if isinstance(self.context.object, StandIn) else None
 
     @property
     def files(self) -> IniFiles:
