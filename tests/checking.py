@@ -73,7 +73,9 @@ def write_module(monkeypatch: pytest.MonkeyPatch, name: str = "shop", text: str 
     """Write a module into the working directory, from where it can be imported in this test."""
     Path(f"{name}.py").write_text(dedent(text), encoding="utf-8")
     monkeypatch.syspath_prepend(str(Path.cwd()))
-    monkeypatch.delitem(sys.modules, name, raising=False)
+    # Forget it now, and again after the test.
+    monkeypatch.setitem(sys.modules, name, sys)
+    del sys.modules[name]
 
 
 def check_text(
