@@ -111,7 +111,7 @@ ORIGINS = st.builds(
     st.sampled_from(["", "", ":8443", ":80", ":443", ":1", ":65535", ":65536", ":08443", ":"]),
 )
 #: What attackers try, and what only looks like an origin.
-ODD = st.sampled_from([*"\0\r\n\t /\\?#@%:*.ſKé[]AZ", "https://", "..", "null"])
+ODD = st.sampled_from([*"\0\r\n\t /\\?#@%:*.\u017f\u212aé[]AZ", "https://", "..", "null"])
 CHANGED = st.builds(
     lambda origin, place, odd, cut: (
         origin[: place % (len(origin) + 1)] + odd + origin[place % (len(origin) + 1) + cut :]
