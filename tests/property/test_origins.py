@@ -101,33 +101,39 @@ STAR = st.one_of(
     st.text(LETTERS + DIGITS + "-._", max_size=8),
     st.lists(st.just("x" * 60), min_size=3, max_size=5).map(".".join),
 )
-ORIGINS = st.builds(
-    lambda scheme, entry, star, port: (
-        f"{scheme}://{entry.label.replace('*', star)}{entry.label and '.'}{entry.host}{port}"
-    ),
-    st.sampled_from(["https", "http", "app"]),
-    ENTRIES,
-    STAR,
-    st.sampled_from(["", "", ":8443", ":80", ":443", ":1", ":65535", ":65536", ":08443", ":"]),
-)
+SCHEMES = st.sampled_from(["https", "http", "app"])
+PORTS = st.sampled_from(["", "", ":8443", ":80", ":443", ":1", ":65535", ":65536", ":08443", ":"])
+
+
+def instance(entry: Entry, scheme: str, star: str, port: str) -> str:
+    """Return an origin that has much in common with an entry."""
+    dot = "." if entry.label else ""
+    return f"{scheme}://{entry.label.replace('*', star)}{dot}{entry.host}{port}"
+
+
+def changed(origin: str, place: int, odd: str, cut: int) -> str:
+    """Return an origin with something put into it, or in the place of a character."""
+    place %= len(origin) + 1
+    return origin[:place] + odd + origin[place + cut :]
+
+
 #: What attackers try, and what only looks like an origin.
 ODD = st.sampled_from([*"\0\r\n\t /\\?#@%:*.\u017f\u212aé[]AZ", "https://", "..", "null"])
-CHANGED = st.builds(
-    lambda origin, place, odd, cut: (
-        origin[: place % (len(origin) + 1)] + odd + origin[place % (len(origin) + 1) + cut :]
-    ),
-    ORIGINS,
-    st.integers(0, 300),
-    ODD,
-    st.integers(0, 1),
-)
 
 
-@given(
-    st.lists(ENTRIES, min_size=1, max_size=6), st.lists(st.one_of(ORIGINS, CHANGED), max_size=20)
-)
-def test_an_origin_is_allowed_if_an_entry_says_so(entries: list[Entry], origins: list[str]) -> None:
+@st.composite
+def policies(draw: st.DrawFn) -> tuple[list[Entry], list[str]]:
+    """Return entries, and origins that are nearly theirs, or are."""
+    entries = draw(st.lists(ENTRIES, min_size=1, max_size=6))
+    origins = st.builds(instance, st.sampled_from(entries), SCHEMES, STAR, PORTS)
+    odd = st.builds(changed, origins, st.integers(0, 300), ODD, st.integers(0, 1))
+    return entries, draw(st.lists(st.one_of(origins, origins, odd), max_size=20))
+
+
+@given(policies())
+def test_an_origin_is_allowed_if_an_entry_says_so(made: tuple[list[Entry], list[str]]) -> None:
     """It equals an entry or is an instance of a pattern; and what is one is allowed."""
+    entries, origins = made
     allowed = compiled(*map(str, entries)).origins
     for origin in origins:
         assert (origin in allowed) == any(allows(entry, origin) for entry in entries), origin

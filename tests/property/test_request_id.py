@@ -48,6 +48,7 @@ VALUES = st.one_of(
     st.none(),
     st.binary(max_size=60).map(lambda data: data.decode("latin-1")),
     st.text(HARMLESS, max_size=40),
+    st.text("a0./-", min_size=1, max_size=6),
     st.builds("{}{}{}".format, st.text(HARMLESS, max_size=9), st.characters(max_codepoint=255),
               st.text(HARMLESS, max_size=9)),
     st.text(HARMLESS, min_size=1, max_size=9).map(lambda text: f" \t{text}\t"),
@@ -56,6 +57,7 @@ VALUES = st.one_of(
 
 
 @given(inbound=VALUES, fallback=VALUES, longest=st.integers(1, 50), trust=st.booleans())
+@example(inbound="a..b", fallback="/a", longest=50, trust=True)
 @example(inbound="a" * 8191 + " ", fallback=None, longest=50, trust=True)
 def test_the_id_in_effect_is_harmless_and_the_same_everywhere(
     *, inbound: str | None, fallback: str | None, longest: int, trust: bool
