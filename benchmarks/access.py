@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks import floor
+from benchmarks import floor, peers
 from benchmarks.driver import BROWSER_HEADERS, measure, serving
 from benchmarks.logs import FORMAT, LOGGER, logging_to, with_log
 from benchmarks.page import Goal, table
@@ -24,7 +24,6 @@ from wsgi_mw_paste.logging import RequestIdFormatter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from logging import Formatter, LogRecord
-    from typing import TextIO
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -37,6 +36,12 @@ _JSON = "%(asctime)s %(levelname)s %(name)s %(message)s"
 TEXT, ORJSON, JSON = "ours, text", "ours, JSON by orjson", "ours, JSON by json"
 FLOOR, CONTROL = "floor, text", "floor again, text"
 TRANSLOGGER, GUNICORN = "translogger", "gunicorn's own"
+#: What instructions are counted of: a request with its id and its line.
+SCENARIO = "request id and a line of text"
+VARIANTS = {
+    "bare": "bare", "floor": FLOOR, "control": CONTROL, "ours": TEXT, TRANSLOGGER: TRANSLOGGER,
+    GUNICORN: GUNICORN,
+}  # fmt: skip
 #: What of ours the others do not do.
 _LEFT_OUT = {
     FLOOR: "tokens, excluded paths, exceptions, other bodies than lists; its formatter is ours",
@@ -65,23 +70,33 @@ class Lines(NamedTuple):
 @contextmanager
 def lines() -> Iterator[Lines]:
     """Make the works, which can be used during the ``with`` statement."""
-    with Path(os.devnull).open("w", encoding="utf-8") as null:
-        works: dict[str, Work] = {
-            "bare": serving(LIST, _REQUEST),
-            "ours, no line": serving(with_log(LIST, "false"), _REQUEST),
-            "floor, no line": serving(floor.request_id(LIST), _REQUEST),
-        }
-        bases = {}
+    works: dict[str, Work] = {
+        "bare": serving(LIST, _REQUEST),
+        "ours, no line": serving(with_log(LIST, "false"), _REQUEST),
+        "floor, no line": serving(floor.request_id(LIST), _REQUEST),
+    }
+    bases = {}
+    with ExitStack() as stack:
+        null = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+
+        def writing(name: str) -> logging.Handler:
+            handler = logging.StreamHandler(null)
+            stack.enter_context(logging_to(handler, name=name))
+            return handler
+
+        handler = writing(LOGGER)
         for name, formatter in _formatters().items():
-            works[name] = _writing(null, LOGGER, formatter, with_log(LIST))
+            works[name] = _formatted(handler, formatter, serving(with_log(LIST), _REQUEST))
             bases[name] = "ours, no line"
+        writing(floor.ACCESS_LOGGER).setFormatter(RequestIdFormatter(FORMAT))
         for name in FLOOR, CONTROL:
-            formatter = RequestIdFormatter(FORMAT)
-            works[name] = _writing(null, floor.ACCESS_LOGGER, formatter, floor.access_record(LIST))
+            works[name] = serving(floor.access_record(LIST), _REQUEST)
             bases[name] = "floor, no line"
-        if translogger := _translogger():
-            # As it formats where it makes a handler of its own.
-            works[TRANSLOGGER] = _writing(null, "wsgi", logging.Formatter(), translogger)
+        if peers.TRANSLOGGER.is_installed():
+            translogger = peers.TRANSLOGGER.wrap(LIST, ())
+            # Formatted as where it makes a handler of its own.
+            writing("wsgi").setFormatter(logging.Formatter("%(message)s"))
+            works[TRANSLOGGER] = serving(translogger, _REQUEST)
         if gunicorn := _gunicorn():
             works[GUNICORN] = serving(gunicorn, _REQUEST)
         yield Lines(works, bases)
@@ -98,27 +113,14 @@ def _formatters() -> dict[str, Formatter]:
     return found | {ORJSON: OrjsonFormatter(_JSON), JSON: JsonFormatter(_JSON)}
 
 
-def _writing(null: TextIO, name: str, formatter: Formatter, app: WSGIApplication) -> Work:
-    """Return the work that serves *app*, while its logger writes to the null device."""
-    handler = logging.StreamHandler(null)
-    handler.setFormatter(formatter)
-    work = serving(app, _REQUEST)
+def _formatted(handler: logging.Handler, formatter: Formatter, work: Work) -> Work:
+    """Return the work that is done while *handler* has this formatter."""
 
     def visit(times: int) -> None:
-        with logging_to(handler, name=name):
-            work(times)
+        handler.setFormatter(formatter)
+        work(times)
 
     return visit
-
-
-def _translogger() -> WSGIApplication | None:
-    """Return the application behind Paste's logger, if that is installed."""
-    try:
-        from paste.translogger import TransLogger
-    except ImportError:
-        return None
-    app: WSGIApplication = TransLogger(LIST, setup_console_handler=False)
-    return app
 
 
 def _gunicorn() -> WSGIApplication | None:

@@ -21,13 +21,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import page
+from benchmarks import access, page
 from benchmarks.driver import serving
 from benchmarks.page import table
 from benchmarks.scenarios import Scenario, scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from benchmarks.driver import Work
 
 #: The function that callgrind watches; ``PyRun_SimpleString`` does nothing but call it.
 _WATCHED = "PyRun_SimpleStringFlags"
@@ -45,12 +47,12 @@ def main() -> None:
     parser.add_argument("--watched", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     chosen = [
-        each
-        for each in scenarios()
-        if re.search(arguments.only, each.name) and not _TOO_SLOW.search(each.name)
+        scenario
+        for scenario in scenarios()
+        if re.search(arguments.only, scenario.name) and not _TOO_SLOW.search(scenario.name)
     ]
     if arguments.watched:
-        _serve_all(chosen)
+        _serve_all(chosen, with_lines=bool(re.search(arguments.only, access.SCENARIO)))
         return
     found = section(count(arguments.only))
     if arguments.only:
@@ -104,16 +106,24 @@ def _totals(out: Path, parts: int) -> Iterator[int]:
         yield int(match[1])
 
 
-def _serve_all(chosen: Sequence[Scenario]) -> None:
+def _serve_all(chosen: Sequence[Scenario], *, with_lines: bool) -> None:
     """Serve all scenarios under callgrind; print a line for each of its parts."""
     _watch(lambda: None)
     print(_NOTHING, _NOTHING, sep="\t")
     for scenario in chosen:
         for name, app in scenario.variants(frameworks=False).items():
-            work = serving(app, scenario.request)
-            work(_WARM_UP)
-            _watch(lambda: work(_CALLS))  # noqa: B023 -- called at once
-            print(scenario.name, name, sep="\t")
+            _count(scenario.name, name, serving(app, scenario.request))
+    if with_lines:
+        with access.lines() as lines:
+            for name, line in access.VARIANTS.items():
+                if line in lines.works:
+                    _count(access.SCENARIO, name, lines.works[line])
+
+
+def _count(scenario: str, variant: str, work: Work) -> None:
+    work(_WARM_UP)
+    _watch(lambda: work(_CALLS))
+    print(scenario, variant, sep="\t")
 
 
 def _watch(function: Callable[[], object]) -> None:
@@ -127,16 +137,18 @@ def _watch(function: Callable[[], object]) -> None:
 
 def section(found: Mapping[str, Mapping[str, float]]) -> str:
     """Return the Markdown of the counts."""
-    goals = {each.name: each.goal for each in scenarios()}
+    goals = {scenario.name: scenario.goal for scenario in scenarios()}
     others = [n for n in dict.fromkeys(n for v in found.values() for n in v) if n != "control"]
     rows = []
     for name, variants in found.items():
         ratio = variants["ours"] / variants["floor"]
         noise = variants["control"] / variants["floor"]
         cells = [f"{variants[other]:,.0f}" if other in variants else "" for other in others]
-        goal = f"≤ {goals[name]}" if goals[name] else ""
+        goal = f"≤ {goals[name]}" if goals.get(name) else ""
         rows.append([name, *cells, f"{ratio:.2f}", goal, f"{noise:.2f}"])
-    conditions = page.conditions("WebOb", "oslo.middleware", "wsgicors", "Werkzeug")
+    conditions = page.conditions(
+        "WebOb", "oslo.middleware", "wsgicors", "Werkzeug", "Paste", "gunicorn"
+    )
     return f"{conditions}\n\n" + table(
         ["added instructions", *others, "ours/floor", "goal", "control/floor"], rows
     )

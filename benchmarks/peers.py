@@ -95,6 +95,13 @@ def _package_2020_request_id(app: WSGIApplication, origins: Sequence[str]) -> WS
     return made
 
 
+def _translogger(app: WSGIApplication, origins: Sequence[str]) -> WSGIApplication:
+    from paste.translogger import TransLogger
+
+    made: WSGIApplication = TransLogger(app, setup_console_handler=False)
+    return made
+
+
 def _proxy_fix(app: WSGIApplication, origins: Sequence[str]) -> WSGIApplication:
     from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -182,5 +189,7 @@ REQUEST_ID_PEERS = (
     Peer("oslo.middleware", "oslo_middleware", _oslo_request_id),
     Peer("ProxyFix", "werkzeug", _proxy_fix),
 )
+#: Paste's access log.
+TRANSLOGGER = Peer("translogger", "paste.translogger", _translogger)
 #: The frameworks that some of them are compared with.
 FRAMEWORKS = {"Flask": bare_flask, "Django": bare_django}

@@ -1,7 +1,7 @@
 """The whole way of a request: through waitress and gunicorn, over a socket, from a client.
 
 What it measures is what a user of a service could notice: how many requests per second are left
-of those of a bare application (``wrk`` asks), and how much of waitress's work for a request is our
+of those of a bare application (``wrk`` asks), and how much of a server's work for a request is our
 code's (``valgrind`` counts instructions).
 
 What it does not measure: an application that does something, which makes every share in here
@@ -65,6 +65,7 @@ class Stack(NamedTuple):
     :ivar options: those of our filter in front of it, if it is there.
     :ivar logs: log records are written, to the null device.
     :ivar same: it answers what ``bare + headers`` answers.
+    :ivar gunicorn: arguments for gunicorn; with any, no other server can serve it.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Stack(NamedTuple):
     options: Mapping[str, str] | None = None
     logs: bool = False
     same: bool = False
+    gunicorn: Sequence[str] = ()
 
     def ini(self) -> str:
         """Return the INI file that deploys it."""
@@ -80,8 +82,12 @@ class Stack(NamedTuple):
             pipeline="app" if self.options is None else "web app",
             options="\n".join(f"{name} = {value}" for name, value in options.items()),
             app=self.app,
-            handlers="null" if self.logs else "console",
-            level="INFO" if self.logs else "WARNING",
+        )
+
+    def logging(self) -> str:
+        """Return the INI file that its logging is configured with."""
+        return _LOGGING.format(
+            handlers="null" if self.logs else "console", level="INFO" if self.logs else "WARNING"
         )
 
 
@@ -96,35 +102,39 @@ use = egg:wsgi_mw_paste
 [app:app]
 paste.app_factory = benchmarks.stacks:make_app
 stack = {app}
+logging = %(here)s/logging.ini
 
 [server:main]
 use = egg:waitress#main
 listen = 127.0.0.1:0
 threads = 4
+"""
 
+#: A file of its own: gunicorn makes its access line, if only to drop it, for every request of an
+#: INI file that has ``[loggers]``.
+_LOGGING = """\
 [loggers]
-keys = root, waitress, gunicorn
+keys = root, waitress, translogger
 
 [logger_root]
 level = {level}
 handlers = {handlers}
 
-# They name the port.
-
+# It names the port.
 [logger_waitress]
 qualname = waitress
 level = INFO
 handlers = console
 propagate = 0
 
-[logger_gunicorn]
-qualname = gunicorn.error
+[logger_translogger]
+qualname = wsgi
 level = INFO
-handlers = console
+handlers = null_plain
 propagate = 0
 
 [handlers]
-keys = console, null
+keys = console, null, null_plain
 
 [handler_console]
 class = StreamHandler
@@ -134,6 +144,11 @@ args = (sys.stderr,)
 class = StreamHandler
 args = (open(os.devnull, "w"),)
 formatter = generic
+
+# Without a formatter, as translogger writes: the message is all of the line.
+[handler_null_plain]
+class = StreamHandler
+args = (open(os.devnull, "w"),)
 
 [formatters]
 keys = generic
@@ -146,6 +161,7 @@ format = %(asctime)s %(levelname)-5.5s [%(name)s] [%(request_id)s] %(message)s
 _OURS = cors_options(TEN)
 _CONTROL = "bare again"
 _HEADERS = "bare + headers"
+_GUNICORNS = "gunicorn's own log"
 _STACKS = (
     Stack("bare"),
     Stack(_CONTROL),
@@ -153,9 +169,11 @@ _STACKS = (
     Stack("floor", "floor", same=True),
     Stack("ours", options=_OURS | {"log_requests": "false"}, same=True),
     Stack("ours + log", options=_OURS | {"log_tokens": "fingerprint"}, logs=True, same=True),
+    Stack(_GUNICORNS, _HEADERS, same=True, gunicorn=(f"--access-logfile={os.devnull}",)),
 )
 #: What each of the peers does.
 _PEERS = {
+    "translogger": "log only",
     "2020 package": "CORS, request id",
     "oslo.middleware": "CORS, request id",
     "wsgicors": "CORS only",
@@ -165,16 +183,24 @@ SERVERS = {
     "waitress": ["-m", "benchmarks.stacks"],
     "gunicorn gthread": [
         *("-m", "gunicorn", "--bind=127.0.0.1:0", "--worker-class=gthread"),
-        *("--workers=1", "--threads=4", "--paste"),
+        # No timeout: under valgrind a worker takes its time to start.
+        *("--workers=1", "--threads=4", "--timeout=0", "--paste"),
     ],
 }
 
 
-def _stacks() -> tuple[list[Stack], list[str]]:
-    """Return what there is to serve, and the names of the peers that are not installed."""
-    installed = {peer.name for peer in peers.CORS_PEERS if peer.is_installed()}
-    there = [Stack(f"{name} ({does})", name) for name, does in _PEERS.items() if name in installed]
-    return [*_STACKS, *there], [name for name in _PEERS if name not in installed]
+def _stacks(server: str = "gunicorn gthread") -> tuple[list[Stack], list[str]]:
+    """Return what there is for a server to serve, and the names of peers that are not installed."""
+    installed = {
+        peer.name for peer in (*peers.CORS_PEERS, peers.TRANSLOGGER) if peer.is_installed()
+    }
+    own = [stack for stack in _STACKS if server.startswith("gunicorn") or not stack.gunicorn]
+    others = [
+        Stack(f"{name} ({does})", name, logs=name == "translogger", same=name == "translogger")
+        for name, does in _PEERS.items()
+        if name in installed
+    ]
+    return [*own, *others], [name for name in _PEERS if name not in installed]
 
 
 class _Server(NamedTuple):
@@ -207,9 +233,10 @@ def _running(stack: Stack, server: str, *prefix: str) -> Iterator[_Server]:
     with tempfile.TemporaryDirectory(prefix="served-") as directory:
         ini, output = Path(directory, "served.ini"), Path(directory, "output")
         ini.write_text(stack.ini())
+        Path(directory, "logging.ini").write_text(stack.logging())
         with output.open("wb") as out:
             process = subprocess.Popen(
-                [*prefix, sys.executable, *SERVERS[server], str(ini)],
+                [*prefix, sys.executable, *SERVERS[server], str(ini), *stack.gunicorn],
                 cwd=directory,
                 env={
                     "PATH": os.defpath,
@@ -262,7 +289,7 @@ def _all_running(stacks: Sequence[Stack], server: str, *prefix: str) -> Iterator
     with ExitStack() as running:
         # All at once: what they are as programs does not change from round to round.
         servers = [running.enter_context(_running(stack, server, *prefix)) for stack in stacks]
-        ports = {stack.name: each.port() for stack, each in zip(stacks, servers, strict=True)}
+        ports = {stack.name: run.port() for stack, run in zip(stacks, servers, strict=True)}
         answers = {}
         for name, port in ports.items():
             with closing(HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)) as connection:
@@ -295,7 +322,7 @@ class Speed(NamedTuple):
 
 def measure_speed(server: str, rounds: int) -> list[Speed]:
     """Visit all stacks in turn with ``wrk``, in a new order in every round."""
-    stacks, _ = _stacks()
+    stacks, _ = _stacks(server)
     names = [stack.name for stack in stacks]
     for_server, for_client = _cores()
     rates: dict[str, list[float]] = {name: [] for name in names}
@@ -342,7 +369,7 @@ def _ask(connection: HTTPConnection, headers: Mapping[str, str] = _BROWSERS) -> 
 
 
 class Instructions(NamedTuple):
-    """How many instructions waitress's process runs for one request, counted twice."""
+    """How many instructions a server's process runs for one request, counted twice."""
 
     stack: str
     counts: tuple[float, float]
@@ -359,15 +386,15 @@ class Instructions(NamedTuple):
 
 
 def count_instructions(
-    stacks: Sequence[Stack], headers: Mapping[str, str]
+    server: str, stacks: Sequence[Stack], headers: Mapping[str, str]
 ) -> dict[str, Instructions]:
     """Count for each stack under ``valgrind``: what a run with more requests takes more."""
-    # Compiles what a fresh clone, or a change, has not compiled yet: nobody's instructions.
-    with _all_running(stacks, "waitress"):
+    # Compiles what a fresh clone, or a change, has not compiled yet: no stack's instructions.
+    with _all_running(stacks, server):
         pass
 
     def per_request(stack: Stack) -> float:
-        more, less = (_collected(stack, headers, requests) for requests in (_MANY, _FEW))
+        more, less = (_collected(stack, server, headers, requests) for requests in (_MANY, _FEW))
         return (more - less) / (_MANY - _FEW)
 
     # Two at a time: another program on the machine does not change the count.
@@ -379,40 +406,36 @@ def count_instructions(
     }
 
 
-def _collected(stack: Stack, headers: Mapping[str, str], requests: int) -> int:
+def _collected(stack: Stack, server: str, headers: Mapping[str, str], requests: int) -> int:
     """Return the instructions of a whole process that answers so many requests."""
     with tempfile.TemporaryDirectory(prefix="callgrind-") as directory:
         callgrind = [
-            _program("valgrind"), "--tool=callgrind", f"--callgrind-out-file={directory}/out",
+            _program("valgrind"), "--tool=callgrind", f"--callgrind-out-file={directory}/out.%p",
         ]  # fmt: skip
-        with _running(stack, "waitress", *callgrind) as server:
+        with _running(stack, server, *callgrind) as running:
             with closing(
-                HTTPConnection("127.0.0.1", server.port(), timeout=_PATIENCE)
+                HTTPConnection("127.0.0.1", running.port(), timeout=_PATIENCE)
             ) as connection:
                 for _ in range(_WARM_UP + requests):
                     _ask(connection, headers)
-            server.stop()
-            output = server.output.read_text()
-    collected = re.search(r"Collected : (\d+)", output)
-    if collected is None:
+            running.stop()
+            output = running.output.read_text()
+    collected = re.findall(r"Collected : (\d+)", output)
+    if not collected:
         raise RuntimeError(f"valgrind has no totals:\n{output}")
-    return int(collected[1])
+    # gunicorn's arbiter does little beside its worker.
+    return max(map(int, collected))
 
 
 def speed_section(rounds: int = ROUNDS) -> str:
     """Measure requests per second; return a section of the page."""
-    found = {server: measure_speed(server, rounds) for server in SERVERS}
+    found = {
+        server: {speed.stack: speed for speed in measure_speed(server, rounds)}
+        for server in SERVERS
+    }
     rows = [
-        [
-            row[0].stack,
-            *(
-                f"{each.ratio:.3f} ({min(each.ratios):.2f} to {max(each.ratios):.2f})"
-                if each.stack != "bare"
-                else f"{each.rate:,.0f} per second"
-                for each in row
-            ),
-        ]
-        for row in zip(*found.values(), strict=True)
+        [stack.name, *(_speed(speeds.get(stack.name)) for speeds in found.values())]
+        for stack in _stacks()[0]
     ]
     pinned = "on a core of its own" if _cores()[0] else "on the cores of the server"
     text = (
@@ -425,35 +448,63 @@ def speed_section(rounds: int = ROUNDS) -> str:
     return "\n\n".join([text, table(["stack", *SERVERS], rows), *_missing()])
 
 
+def _speed(speed: Speed | None) -> str:
+    """Return a cell of the table; a server may not serve a stack."""
+    if speed is None:
+        return "-"
+    if speed.stack == "bare":
+        return f"{speed.rate:,.0f} per second"
+    return f"{speed.ratio:.3f} ({min(speed.ratios):.2f} to {max(speed.ratios):.2f})"
+
+
 def instructions_section() -> str:
     """Count instructions; return a section of the page."""
-    stacks = [stack for stack in _stacks()[0] if stack.name != _CONTROL]
-    found = count_instructions(stacks, _BROWSERS)
-    smallest = count_instructions([s for s in stacks if s.name == "bare" or s.same], _ORIGIN)
-    rows = [
-        [
-            each.stack,
-            f"{each.mean:,.0f}",
-            f"{each.mean - found['bare'].mean:,.0f}",
-            *(_share(each.stack, counts) for counts in (found, smallest)),
-            f"{each.difference:.2%}",
-        ]
-        for each in found.values()
-    ]
-    share = _own("ours", found)
+    found = {server: _count(server, _BROWSERS) for server in SERVERS}
+    smallest = _count("waitress", _ORIGIN, only_same=True)
+    share = _own("ours", found["waitress"])
     text = (
-        "Of waitress's whole process, in user space, for an allowed request as Chromium sends it;"
-        " the last but one column is for a request with no header but `Host` and `Origin`. A"
+        "Of a server's whole process, in user space, for an allowed request as Chromium sends it;"
+        " the column of the smallest request is for one with no header but `Host` and `Origin`. A"
         f" stack's own code is what it takes beyond `{_HEADERS}`, an application that itself sends"
-        " the headers that our filter sends; the peers send others."
-        f" {page.conditions('waitress')} {_output('valgrind', '--version')}."
+        " the headers that our filter sends; most peers send others."
+        f" {page.conditions('waitress', 'gunicorn', 'Paste')} {_output('valgrind', '--version')}."
     )
     goal = Goal("our code in a request on waitress", 4, 100 * share, "%")
+    tables = [
+        _instructions_table(server, counts, smallest if server == "waitress" else {})
+        for server, counts in found.items()
+    ]
+    return "\n\n".join([text, goals_table([goal]), *tables, *_missing()])
+
+
+def _count(
+    server: str, headers: Mapping[str, str], *, only_same: bool = False
+) -> dict[str, Instructions]:
+    """Count the instructions of all stacks of a server but the control."""
+    stacks = [stack for stack in _stacks(server)[0] if stack.name != _CONTROL]
+    if only_same:
+        stacks = [stack for stack in stacks if stack.name == "bare" or stack.same]
+    return count_instructions(server, stacks, headers)
+
+
+def _instructions_table(
+    server: str, found: Mapping[str, Instructions], smallest: Mapping[str, Instructions]
+) -> str:
+    rows = [
+        [
+            count.stack,
+            f"{count.mean:,.0f}",
+            f"{count.mean - found['bare'].mean:,.0f}",
+            *(_share(count.stack, counts) for counts in (found, smallest)),
+            f"{count.difference:.2%}",
+        ]
+        for count in found.values()
+    ]
     columns = (
-        "stack", "per request", "beyond `bare`", "its own code", "of the smallest request",
+        f"on {server}", "per request", "beyond `bare`", "its own code", "of the smallest request",
         "two countings differ by",
     )  # fmt: skip
-    return "\n\n".join([text, goals_table([goal]), table(columns, rows), *_missing()])
+    return table(columns, rows)
 
 
 def _own(name: str, counts: Mapping[str, Instructions]) -> float:
@@ -482,7 +533,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few rounds, and the page stays")
     parser.add_argument("--instructions", action="store_true", help="count instructions instead")
     given = parser.parse_args()
-    # So that the servers are ended also if somebody ends us.
+    # So that the servers are ended, too, if this process is.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if given.instructions:
         page.write("served instructions", instructions_section())

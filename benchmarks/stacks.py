@@ -1,7 +1,7 @@
 """The applications that are served end to end, for INI files; and what serves such a file.
 
-``python -m benchmarks.stacks FILE`` does what ``pserve FILE`` does, without Pyramid: it sets up
-logging, loads the application, and runs the server of ``[server:main]``.
+``python -m benchmarks.stacks FILE`` does what ``pserve FILE`` does, without Pyramid and logging: it
+loads the application, which sets that up, and runs the server of ``[server:main]``.
 """
 
 from __future__ import annotations
@@ -32,16 +32,23 @@ _HEADERS = [
 ]
 
 
-def make_app(global_conf: dict[str, str], /, stack: str = "bare") -> WSGIApplication:
+def make_app(
+    global_conf: dict[str, str], /, stack: str = "bare", logging: str = ""
+) -> WSGIApplication:
     """Return one of the applications; a ``paste.app_factory``.
 
     :param stack: ``bare``, ``bare + headers``, ``floor``, or the name of a peer, of which all is
         used that :mod:`benchmarks.peers` has: for CORS, and around it for request ids.
+    :param logging: the INI file to configure logging with.
     """
+    if logging:
+        fileConfig(logging, disable_existing_loggers=False)
     if stack == "bare":
         return LIST
     if stack == "bare + headers":
         return _with_headers
+    if stack == "translogger":
+        return peers.TRANSLOGGER.wrap(_with_headers, ())
     if stack == "floor":
         return floor.stack(LIST, TEN)
     app = LIST
@@ -63,7 +70,6 @@ def _stop(*_: object) -> None:
 
 
 if __name__ == "__main__":
-    fileConfig(sys.argv[1], disable_existing_loggers=False)
     serve = loadserver(f"config:{sys.argv[1]}")
     app = loadapp(f"config:{sys.argv[1]}")
     signal.signal(signal.SIGTERM, _stop)

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 KIT = ROOT / "examples"
 OVERLAYS = ("staging", "production")
+#: What an operator would have put into the Secret; there is no database behind it.
+SECRET = {
+    "log_tokens_key": "a-key-of-the-tests-0123456789",
+    "database_url": "postgresql+pg8000://127.0.0.1:1/shop",
+}
 
 
 def rendered(overlay: str) -> dict[str, Manifest]:

@@ -314,6 +314,10 @@ def test_long_text_is_cut(caplog: pytest.LogCaptureFixture) -> None:
         pytest.param("", "/x/y/caf\xc3\xa9/1", "200 OK", 0, id="below a prefix, not ASCII"),
         pytest.param("", "/x/y/caf\xc3\xa9", "200 OK", 1, id="a part of a prefix"),
         pytest.param("", "/" * 8000, "200 OK", 1, id="slashes"),
+        pytest.param("", "/static/../admin", "200 OK", 1, id="out of a prefix"),
+        pytest.param("", "/static/a/..", "200 OK", 1, id="out of a prefix, at the end"),
+        pytest.param("", "/static/./a", "200 OK", 1, id="a dot"),
+        pytest.param("", "/static/.a/..b/...", "200 OK", 0, id="names with dots"),
     ],
 )
 def test_successful_requests_for_excluded_paths_are_not_recorded(
@@ -369,7 +373,7 @@ def test_records_can_be_switched_off(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.fixture
 def made() -> Iterator[list[str]]:
-    """Collect the levels of all log records that are made, whether anybody gets them or not."""
+    """Collect the levels of all log records that are made, also of those that no handler gets."""
     levels = []
     factory = logging.getLogRecordFactory()
 
@@ -393,7 +397,7 @@ def made() -> Iterator[list[str]]:
         pytest.param(logging.CRITICAL, [], id="CRITICAL"),
     ],
 )
-def test_only_records_that_somebody_wants_are_made(
+def test_only_records_that_the_logger_passes_are_made(
     level: int, expected: list[str], made: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """By the logger's level: all requests, those that raised, or none."""
@@ -430,7 +434,7 @@ def test_a_level_may_change_at_any_time(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_a_level_that_changes_meanwhile_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
-    """A request that began while nobody wanted its record has none, and succeeds."""
+    """A request that began while its record was not wanted has none, and succeeds."""
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         caplog.set_level(logging.INFO, LOGGER)

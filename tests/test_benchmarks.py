@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import page
+from benchmarks import access, page
 from benchmarks.driver import Request, Times, measure, serving
 from benchmarks.page import Goal
 from tests.ini import ROOT
@@ -33,11 +33,11 @@ def test_every_work_is_visited_in_every_round() -> None:
     """Each has a time for each of the rounds."""
     works = {name: serving(hello, Request()) for name in ("bare", "ours")}
     times = measure(works, 3)
-    assert {name: len(each) for name, each in times.rounds.items()} == {"bare": 3, "ours": 3}
+    assert {name: len(rounds) for name, rounds in times.rounds.items()} == {"bare": 3, "ours": 3}
 
 
 def test_a_header_is_new_in_every_request() -> None:
-    """So the hash of a long one is computed by whoever wants it; values take turns."""
+    """So every call computes the hash of a long one that it needs; values take turns."""
     environs = Request(headers={"X-Long": [b"a" * 99, b"b"]}).environs()
     first, second, third = (next(environs)["HTTP_X_LONG"] for _ in range(3))
     assert (first, second) == ("a" * 99, "b")
@@ -90,3 +90,32 @@ def test_the_page_has_a_section_for_every_command() -> None:
         section = text.partition(f"<!-- {name} -->\n")[2].partition(f"<!-- /{name} -->\n")[0]
         assert re.search(r"Measured on 20\d\d-\d\d-\d\d: CPython 3", section)
         assert "| ours |" in section
+
+
+def test_a_line_is_compared_with_what_is_installed() -> None:
+    """A goal whose other line could not be measured is left out."""
+    rounds = {"bare": [10.0], "ours, no line": [20.0], "floor, no line": [18.0]}
+    lines = {access.TEXT: [140.0], access.FLOOR: [118.0], access.TRANSLOGGER: [160.0]}
+    times = Times(
+        {**rounds, **lines}, {access.TEXT: "ours, no line", access.FLOOR: "floor, no line"}
+    )
+    found = {goal.what: (goal.value, goal.met) for goal in access.goals(times)}
+    assert found == {
+        "access record, text / floor": (1.2, True),
+        "access record, text / translogger": (0.8, True),
+    }
+    assert [row.split(" | ")[:3] for row in access.lines_table(times).splitlines()[2:]] == [
+        ["| ours, text", "120", "1.20"],
+        ["| floor, text", "100", "1.00"],
+        ["| translogger", "150", "1.50"],
+    ]
+
+
+@pytest.mark.usefixtures("restored_logging")
+def test_every_line_is_measured() -> None:
+    """Ours, the floor's and those of the other loggers that are installed all write something."""
+    with access.lines() as lines:
+        assert {access.TEXT, access.FLOOR, access.CONTROL, access.GUNICORN} <= lines.works.keys()
+        assert lines.bases.keys() <= lines.works.keys()
+        for work in lines.works.values():
+            work(1)

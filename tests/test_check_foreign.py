@@ -198,7 +198,7 @@ def test_no_factory_is_called_twice() -> None:
 
 def test_nothing_is_written_and_no_handler_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that would be logged to does not come to exist."""
-    before = set(logging._handlers), logging.getLogger().handlers[:]
+    before = set(logging._handlers), logging.getLogger().handlers[:]  # type: ignore[attr-defined]
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     check_filter("counted")
     files = set(Path().rglob("*"))
@@ -208,7 +208,7 @@ def test_nothing_is_written_and_no_handler_is_made(monkeypatch: pytest.MonkeyPat
     )
     assert said(report, "error") == []
     assert set(Path().rglob("*")) == files
-    assert (set(logging._handlers), logging.getLogger().handlers) == before
+    assert (set(logging._handlers), logging.getLogger().handlers) == before  # type: ignore[attr-defined]
 
 
 def test_no_value_of_a_secret_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

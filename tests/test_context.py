@@ -1,4 +1,4 @@
-"""The id of what is running now: scopes, and the headers to hand it on with."""
+"""The id of what is running now: scopes, and the headers that pass it on."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_a_scope_sends_its_id_on() -> None:
 
 
 def test_outgoing_headers_are_a_new_dict_each_time() -> None:
-    """Whoever merges headers into the result changes nobody else's."""
+    """A caller that merges headers into the result changes no other caller's."""
     with request_id_scope("job-17"):
         outgoing_headers()["Authorization"] = "Bearer x"
         assert outgoing_headers() == {"X-Request-Id": "job-17"}
@@ -284,13 +284,15 @@ def test_a_scope_in_a_request_is_a_matter_of_its_own() -> None:
 
 
 def test_a_plain_id_is_a_safe_one() -> None:
-    """The quick test lets nothing through that the whole rule would not, in any combination."""
+    """The quick test passes no id that the whole rule refuses, in any combination."""
     is_plain = plain_id_matcher(3)
     ids = [
-        "".join(each) for n in range(5) for each in itertools.product("aZ0._~:/-|é\n ", repeat=n)
+        "".join(letters)
+        for n in range(5)
+        for letters in itertools.product("aZ0._~:/-|é\n ", repeat=n)
     ]
-    plain = [each for each in ids if is_plain(each)]
-    assert [each for each in plain if not is_safe_id(each, 3)] == []
+    plain = [text for text in ids if is_plain(text)]
+    assert [text for text in plain if not is_safe_id(text, 3)] == []
     # And it lets most of them through.
     assert {"a", "0aZ", "a-a", "0:/"} <= set(plain)
 

@@ -1,7 +1,7 @@
 """No request leaves anything to the garbage collector, however badly it ends.
 
 What refers to itself stays in memory, with the environ and all that hangs from it, until the
-collector comes by; on a busy server that is many requests at once.
+collector runs; on a busy server that is many requests at once.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ import pytest
 
 from tests.conftest import clean_environment
 from tests.frameworks import needs
-from tests.kit import Pod
+from tests.kit import SECRET, Pod
 from tests.postgres import Postgres, postgres
 from tests.serving import Server, serving, until
 from tests.wsgi import Answer
@@ -109,7 +109,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
         pytest.MonkeyPatch.context() as patch,
         postgres() as database,
     ):
-        secret = {"log_tokens_key": "a-key\n", "database_url": database.url("pg8000")}
+        secret = SECRET | {"database_url": database.url("pg8000")}
         pod = Pod(Path("pod").absolute(), "production", secret)
         for name, value in pod.environment().items():
             patch.setenv(name, value)
@@ -171,7 +171,7 @@ def end(life: Life, server: Server) -> None:
         [master] = re.findall(r"Listening at: \S+ \((\d+)\)", server.stdout)
         os.kill(int(master), signal.SIGTERM)
         begun.wait()
-        life.answers |= {request_id: each.result() for request_id, each in late.items()}
+        life.answers |= {request_id: answer.result() for request_id, answer in late.items()}
     until(lambda: "Shutting down: Master" in server.stdout)
 
 

@@ -1,6 +1,6 @@
 """Taking the id along: into threads, pools, coroutines, jobs, and calls to other services.
 
-Only what the standard library has; each recipe is one line of a user's.
+Only what the standard library has; each recipe is one line of a user's code.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ import logging
 import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import copy_context
-from functools import partial
-from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.serving import served_by_wsgiref
 from tests.wsgi import between_validators, call, hello, make_environ
 from wsgi_mw_paste import (
     RequestIdFilter,
@@ -50,7 +48,7 @@ def in_a_request(view: Callable[[], object]) -> None:
     call(wrapped, make_environ(headers=headers))
 
 
-def test_a_pool_has_the_id_of_whoever_submits() -> None:
+def test_a_pool_has_the_id_of_the_code_that_submits() -> None:
     """``submit(copy_context().run, function)`` takes the id along; a plain submit does not."""
     seen = []
 
@@ -79,7 +77,7 @@ def test_a_pool_maps_with_the_id() -> None:
     assert seen == [ID] * 8
 
 
-def test_a_thread_has_the_id_of_whoever_starts_it() -> None:
+def test_a_thread_has_the_id_of_the_code_that_starts_it() -> None:
     """``Thread(target=copy_context().run, args=(function,))`` takes the id along."""
     seen = []
 
@@ -173,24 +171,6 @@ def test_tasks_have_scopes_of_their_own() -> None:
     assert asyncio.run(main()) == [[f"job-{number}"] * 3 for number in range(5)]
 
 
-class QuietHandler(WSGIRequestHandler):
-    """Keeps the test's output clean."""
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base's name
-        """Say nothing."""
-
-
-@contextmanager
-def serving(app: WSGIApplication) -> Iterator[str]:
-    """Serve on a free port; yield the address."""
-    with make_server("127.0.0.1", 0, app, handler_class=QuietHandler) as server:
-        thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
 def fetch(url: str, headers: dict[str, str]) -> tuple[str, str | None]:
     """Call a service; return its answer and the id on it."""
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 -- our own server
@@ -217,8 +197,8 @@ def service() -> Iterator[str]:
     def answer(environ: WSGIEnvironment) -> str:
         return f"{current_request_id()} {environ.get('HTTP_TRACEPARENT')}"
 
-    with serving(make_service(answer)) as url:
-        yield url
+    with served_by_wsgiref(make_service(answer)) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_a_service_that_is_called_has_the_callers_id(service: str) -> None:
@@ -254,10 +234,12 @@ def _ids_in_records(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 @pytest.mark.usefixtures("_ids_in_records")
 def test_a_chain_of_services_has_one_id_in_all_logs(caplog: pytest.LogCaptureFixture) -> None:
     """Two services over real sockets: one id in each line that either of them logs."""
-    with serving(make_service(lambda _: "inner")) as inner:
+    with served_by_wsgiref(make_service(lambda _: "inner")) as port:
+        inner = f"http://127.0.0.1:{port}"
         outer = make_service(lambda _: fetch(inner, outgoing_headers())[0] + ", outer")
-        with serving(outer) as url:
-            assert fetch(url, {"X-Request-Id": ID}) == ("inner, outer", ID)
+        with served_by_wsgiref(outer) as outer_port:
+            found = fetch(f"http://127.0.0.1:{outer_port}", {"X-Request-Id": ID})
+    assert found == ("inner, outer", ID)
     assert [(record.name, vars(record)["request_id"]) for record in caplog.records] == [
         ("tests.service", ID),
         ("tests.service", ID),

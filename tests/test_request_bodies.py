@@ -131,6 +131,14 @@ def test_a_file_wrapper_that_cannot_be_hooked_is_left_alone(
     assert file.closed
 
 
+def test_a_file_wrapper_that_cannot_be_hooked_needs_no_record() -> None:
+    """It is passed through where nothing is recorded, too."""
+    wrapper = SlottedWrapper(io.BytesIO(b"one"))
+    app: Any = RequestIdMiddleware(sends(wrapper), RequestIdSettings(log_requests=False))
+    environ = inbound(**{"wsgi.file_wrapper": SlottedWrapper})
+    assert app(environ, lambda *_: lambda _: None) is wrapper
+
+
 class StubbornWrapper(FileWrapper):
     """A file wrapper that does not like to be changed."""
 
@@ -200,7 +208,7 @@ class Rows:
     ],
 )
 def test_a_body_is_left_alone_after_its_end(rows: Rows, asked: int) -> None:
-    """Whoever asks for more gets nothing, and the application is not asked."""
+    """A server that asks for more gets nothing, and the application is not asked."""
     body: Any = with_ids(sends(rows))(inbound(), lambda *_: lambda _: None)
     assert next(body) == b"row"
     with ExitStack() as stack:

@@ -272,7 +272,7 @@ def test_an_unusable_fallback_is_out_of_the_applications_reach() -> None:
     ],
 )
 def test_an_id_may_be_so_long(options: dict[str, str], length: int, *, taken: bool) -> None:
-    """An id of the maximum length is taken over, a longer one is replaced."""
+    """An id of the maximum length is accepted, a longer one is replaced."""
     answer = call(wrap(hello, **options), make_environ(headers={"X-Request-Id": "x" * length}))
     assert (answer.header("X-Request-Id") == "x" * length) == taken
 

@@ -10,17 +10,13 @@ import json
 import logging
 import re
 import socket
-import threading
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
-from waitress import wasyncore
-from waitress.server import create_server
 
+from tests.serving import served_by_waitress, served_by_wsgiref
 from tests.wsgi import Answer, assert_headers, between_validators, call, hello, make_environ
 from wsgi_mw_paste import RequestIdMiddleware, RequestIdSettings, current_request_id
 from wsgi_mw_paste.factories import request_id
@@ -222,12 +218,12 @@ def ask(caplog: pytest.LogCaptureFixture, headers: dict[str, str], **options: st
     assert (answer.status, answer.body) == ("418 I'm a teapot", b"short and stout")
     line, record = (vars(record) for record in caplog.records)
     assert (line["name"], record["name"]) == ("tests.app", "wsgi_mw_paste.access")
-    logged = [str(part) for each in (line, record) for part in (*each.values(), *each["args"])]
+    logged = [str(part) for item in (line, record) for part in (*item.values(), *item["args"])]
     return Seen(answer, environ, current[0], record, logged)
 
 
 def assert_outcome(seen: Seen, value: str | None, outcome: str, result: str | None = None) -> None:
-    """Fail unless the value was taken over, or is gone without a trace."""
+    """Fail unless the value was accepted, or is gone without a trace."""
     assert_headers(seen.answer, {"Content-Type": "text/plain", "X-Request-Id": seen.id})
     assert seen.access["request_id_source"] == SOURCES[outcome]
     taken = value is not None and outcome == ACCEPTED
@@ -243,7 +239,7 @@ def assert_outcome(seen: Seen, value: str | None, outcome: str, result: str | No
 def test_an_inbound_id_is_safe_or_replaced(
     value: str | None, outcome: str, result: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A harmless inbound id is taken over, any other leaves no trace."""
+    """A harmless inbound id is accepted, any other leaves no trace."""
     headers = {} if value is None else {"X-Request-Id": value}
     assert_outcome(ask(caplog, headers), value, outcome, result)
 
@@ -266,7 +262,7 @@ def test_a_fallback_id_is_safe_or_replaced(
 def test_longer_ids_can_be_allowed(
     value: str, outcome: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With a maximum of 200, as Heroku needs, ids of up to 200 characters are taken over."""
+    """With a maximum of 200, as Heroku needs, ids of up to 200 characters are accepted."""
     seen = ask(caplog, {"X-Request-Id": value}, request_id_max_length="200")
     assert_outcome(seen, value, outcome)
 
@@ -371,39 +367,14 @@ def test_a_token_is_logged_as_its_fingerprint(
     assert_headers(seen.answer, {"Content-Type": "text/plain", "X-Request-Id": seen.id})
 
 
-# Raw bytes, over real servers: what they make of the bytes is theirs, the invariants are ours.
-
-
-class QuietHandler(WSGIRequestHandler):
-    """Keeps the test's output clean."""
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base's name
-        """Say nothing."""
+# Raw bytes, sent to real servers: what servers make of them differs, the invariants do not.
 
 
 @contextmanager
-def wsgiref_server(app: WSGIApplication) -> Iterator[int]:
-    """Serve on a free port with the standard library's server."""
-    with make_server("127.0.0.1", 0, app, handler_class=QuietHandler) as server:
-        thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
-
-
-@contextmanager
-def waitress_server(app: WSGIApplication) -> Iterator[int]:
-    """Serve on a free port with waitress."""
-    sockets: dict[int, Any] = {}
-    server = create_server(app, sockets, host="127.0.0.1", port=0, threads=1)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    yield server.effective_port
-    # Its loop ends when it has no sockets left, and only its own thread may close them.
-    server.trigger.pull_trigger(partial(wasyncore.close_all, sockets))
-    thread.join()
-    server.task_dispatcher.shutdown()
+def served_by_one_waitress(app: WSGIApplication) -> Iterator[int]:
+    """Serve an application with waitress during the ``with`` statement; return the port."""
+    with served_by_waitress(app) as (port,):
+        yield port
 
 
 class Served(NamedTuple):
@@ -427,8 +398,8 @@ class Served(NamedTuple):
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(wsgiref_server, id="wsgiref"),
-        pytest.param(waitress_server, id="waitress"),
+        pytest.param(served_by_wsgiref, id="wsgiref"),
+        pytest.param(served_by_one_waitress, id="waitress"),
     ],
 )
 def served(request: pytest.FixtureRequest) -> Iterator[Served]:

@@ -18,14 +18,14 @@ PARSERS: dict[str, Parser] = {
     "boolean": values.boolean,
     "seconds": values.number(0, 86400, "seconds"),
     "tokens": values.tokens_in_logs,
-    "secret": values.secret,
+    "secret": values.key_text,
     "header": values.header_name,
     "id header": values.id_header,
     "headers": values.list_of(values.header_name),
-    "methods": values.list_of(values.method),
+    "methods": values.list_of(values.method_name),
     "request headers": values.list_of(values.request_header),
     "response headers": values.list_of(values.response_header),
-    "paths": values.list_of(values.path),
+    "paths": values.list_of(values.path_pattern),
 }
 
 

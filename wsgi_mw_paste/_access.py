@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 #: The logger of the access records.
 ACCESS_LOGGER: Final = "wsgi_mw_paste.access"
-#: The most of a text of the environ's that a record has, in characters.
+#: How much of a text of the environ's gets into a record, in characters.
 _MAX_FACT: Final = 2048
-#: The first status that is no success, so that it is logged for an excluded path, too.
+#: The first status that is not a success, so that requests for excluded paths are logged, too.
 _BAD_REQUEST: Final = 400
-
+#: A segment that a server or an application may resolve: the request is for another path then.
+_has_dot_segment: Final = re.compile(r"/\.\.?(?:/|\Z)").search
 
 #: What a path may have in a URL (RFC 3986, section 3.3) but the quote; brackets are for IPv6 hosts.
 _PLAIN: Final = "!$&()*+,-./:;=@[]_~"
-#: A user agent is written with blanks. It is in no message; formats of users' put it between quotes
-#: or bars.
+#: A user agent has blanks, and is in no message. The formats of users put it in quotes or bars.
 _PLAIN_IN_AGENTS: Final = _PLAIN + " #'<>?^`{}"
 
 
 def _only(safe: str) -> str:
-    """Return the pattern of a text of nothing but *safe*, letters and digits."""
+    """Return a pattern for texts of letters, digits and the characters in *safe*."""
     return f"[A-Za-z0-9{re.escape(safe)}]*"
 
 
@@ -50,7 +50,7 @@ def _cleaner(safe: str) -> Callable[[str], str]:
 
     def clean(text: str) -> str:
         text = text[:_MAX_FACT]
-        # Nearly all of it is clean, and to find that out costs a third of encoding it.
+        # Most text is clean, and the look costs a third of encoding.
         if is_clean(text):
             return text
         return quote(text, safe=safe, encoding="latin-1", errors="replace")
@@ -65,7 +65,7 @@ _are_clean: Final = re.compile(f"{_only(_PLAIN)}\n{_only(_PLAIN_IN_AGENTS)}", re
 
 def _clean_all(texts: tuple[str, ...]) -> Iterable[str]:
     """Return the texts, a user agent last, with all but plain characters percent-encoded."""
-    # One look at all of them, as nearly always nothing is to be done.
+    # One look at all of them: most often there is nothing to do.
     together = f"{''.join(texts[:-1])}\n{texts[-1]}"
     if len(together) <= _MAX_FACT and _are_clean(together):
         return texts
@@ -73,12 +73,11 @@ def _clean_all(texts: tuple[str, ...]) -> Iterable[str]:
 
 
 def _path_matcher(paths: Iterable[str]) -> Callable[[str], bool]:
-    """Return a test for paths of an environ: is it one of these, or below a prefix of these.
+    """Return a test whether a path of an environ is one of these, or below one of the prefixes.
 
-    It takes as long for many as for one; a client's long path is looked at no deeper than the
-    longest prefix.
+    It takes as long for many as for one, and looks no deeper into a path than the deepest prefix.
     """
-    # As the environ has them: PEP 3333 strings are bytes in disguise.
+    # As the environ has them: bytes, decoded as latin-1 (PEP 3333, "Unicode Issues").
     written = [path.encode("utf-8", "surrogateescape").decode("latin-1") for path in paths]
     exact = frozenset(path for path in written if not path.endswith("/*"))
     prefixes = frozenset(path[:-1] for path in written if path.endswith("/*"))
@@ -91,7 +90,7 @@ def _path_matcher(paths: Iterable[str]) -> Callable[[str], bool]:
         for _ in range(deepest):
             end = path.find("/", end) + 1
             if path[:end] in prefixes:
-                return True
+                return not _has_dot_segment(path)
             if not end:
                 break
         return False
@@ -168,7 +167,7 @@ class AccessRecord:
         return result
 
     def count(self, chunks: Iterable[Any]) -> None:
-        """Count the bytes of chunks; those that are not bytes are the server's to refuse."""
+        """Count the bytes of chunks. If some are not bytes, it is for the server to refuse them."""
         try:
             self.bytes += sum(map(len, chunks))
         except TypeError:
@@ -193,7 +192,7 @@ class AccessRecord:
             self.status = "500"
 
     def emit(self) -> None:
-        """Log the record, once. A log that fails is reported on stderr, and fails nothing else."""
+        """Log the record, once. If logging fails, that is reported on stderr and breaks nothing."""
         duration = perf_counter_ns() - self._started
         log, self._log = self._log, None
         if log is None:
@@ -230,8 +229,8 @@ class AccessRecord:
             ),
             None,
         )  # fmt: skip
-        # Not ``extra=``: it raises where a record factory of the user's sets one of these. And one
-        # by one: a dict of them for update() costs twice as much, a twentieth of the record.
+        # Not by ``extra=``, which raises where a record factory has set one of them. One by one,
+        # because update() with a dict takes twice as long, a twentieth of the whole line.
         fields = record.__dict__
         fields["request_id"] = self._request_id
         fields["request_id_source"] = self._source
@@ -275,7 +274,7 @@ def _token_reader(
 
     def token(text: str) -> str | None:
         if not _BEARER_SCHEME.match(text):
-            # Never another scheme: the credentials of Basic are the password itself.
+            # No other scheme is logged: the credentials of Basic are the password itself.
             return None
         match = _BEARER.fullmatch(text.strip()) if len(text) <= _MAX_AUTHORIZATION else None
         if match is None:

@@ -1,6 +1,7 @@
 """Variables, the ``.env`` file and key files: the text of an option, and where it was written.
 
-Below the settings, which turn text into values: this module knows names of variables, no options.
+It knows the names of variables and no options; :mod:`wsgi_mw_paste.settings` makes values of the
+text.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 #: The file with variables in the working directory.
 DOTENV: Final = ".env"
-#: What is appended to the name of a secret for the path of a file that holds it.
+#: What is appended to the name of a secret for the path of a file that has its text.
 FILE_SUFFIX: Final = "_FILE"
 #: What a message shows in place of a secret.
 MASK: Final = "***"
@@ -28,9 +29,9 @@ _MAX_KEY_FILE: Final = 65536
 
 
 class VariableError(ValueError):
-    """The text of an option cannot be had; the message never contains it.
+    """The text of an option cannot be read; the message never contains it.
 
-    :ivar source: where it was to come from.
+    :ivar source: where it should come from.
     :ivar reason: what was expected, and what to write instead.
     :ivar text: ``***`` if the text that is wrong may be a secret, else ``None``.
     """
@@ -45,8 +46,8 @@ class VariableError(ValueError):
 class Variables:
     """One level of the environment: the process's own variables, or those of a ``.env`` file.
 
-    ``os.environ`` wins over the file inside environs, too, so the file's level is asked only for
-    what the process does not have. Neither is read before the first question.
+    environs itself prefers ``os.environ`` to the file, so ask the file's level only for variables
+    that the process does not have. Nothing is read before the first call of :meth:`find`.
 
     :param path: the ``.env`` file; without it, the process's variables are meant.
     """
@@ -109,9 +110,9 @@ class Variables:
 
 
 def _valueless_lines(lines: Iterable[str]) -> dict[str, int]:
-    """Return the names in lines of a ``.env`` file that give them no value, with their numbers.
+    """Return the names that a ``.env`` file has without a value, with their line numbers.
 
-    python-dotenv skips such a line, or says in a log record that it did.
+    python-dotenv skips such lines, or only logs that it did.
     """
     matches = (
         (number, re.fullmatch(r"\s*(?:export\s+)?(\w+)\s*(?::.*)?", line))

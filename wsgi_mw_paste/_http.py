@@ -1,6 +1,6 @@
 """The words of HTTP and of the Fetch standard: methods, header names, tokens.
 
-"Fetch" is https://fetch.spec.whatwg.org/; a text in quotes behind it is a term defined there.
+"Fetch" is https://fetch.spec.whatwg.org/; a text in quotes after it is a term defined there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FORBIDDEN_REQUEST_HEADERS: Final = frozenset(
     access-control-request-private-network connection content-length cookie cookie2 date dnt expect
     host keep-alive origin referer set-cookie te trailer transfer-encoding upgrade via""".split()
 )
-#: Headers that servers, proxies and browsers act on: with the fields of RFC 9110.
+#: Headers that servers, proxies and browsers act on, among them the fields of RFC 9110.
 HEADERS_OF_HTTP: Final = _FORBIDDEN_REQUEST_HEADERS.union(
     """accept accept-language accept-ranges age allow authentication-info authorization
     cache-control clear-site-data etag expires forwarded from if-match if-modified-since
@@ -44,5 +44,5 @@ def is_forbidden_request_header(name: str) -> bool:
 
 
 def is_forbidden_method(word: str) -> bool:
-    """Say whether browsers keep scripts from using a method, in any case."""
+    """Say whether browsers keep scripts from using a method, in upper or lower case."""
     return word.upper() in _FORBIDDEN_METHODS

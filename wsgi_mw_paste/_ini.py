@@ -1,4 +1,4 @@
-"""INI files as they stand: sections, values, line numbers, and the sections of one filter.
+"""INI files as they are written: sections, values, line numbers, and the sections of one filter.
 
 PasteDeploy tells a factory neither its section, nor which global value came from where, nor that
 ``[DEFAULT]`` made it drop an option of the section. This module finds out, for messages and for the
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: How many files a search for the sections of a filter reads.
 _MAX_FILES: Final = 100
-#: What a section that configures a filter is called.
+#: How the names of sections that configure filters begin.
 _FILTER_SECTIONS: Final = ("filter:", "filter-app:")
 #: The filters that are applications as well, under the same name.
 _APPLICATIONS: Final = ("health",)
@@ -94,14 +94,14 @@ class IniFile:
             self.error = error
             return
         self.sections = {name: dict(self._parser[name]) for name in self._parser.sections()}
-        # In the order of PasteDeploy: what the file says is stronger than the command line.
+        # In PasteDeploy's order: what the file says wins over the command line.
         given = variables or {}
         self._variables = {key: text for key, text in given.items() if isinstance(text, str)}
         self._variables |= {"here": str(Path(path).parent), "__file__": path}
         self._variables |= self.sections.get("DEFAULT", {})
 
     def value(self, section: str, key: str) -> str | None:
-        """Return what PasteDeploy makes of a value, ``None`` if there is none."""
+        """Return a value as PasteDeploy interpolates it, ``None`` if there is none."""
         items = self.sections.get(section, {})
         if key not in items:
             return None
@@ -148,7 +148,7 @@ class IniFile:
 
     @functools.cached_property
     def _lines(self) -> dict[tuple[str, str], dict[str, int]]:
-        """The lines of each section and key: that of the key under "", and of each of its words."""
+        """Line numbers by section and key: under "" that of the key, then that of each word."""
         found: dict[tuple[str, str], dict[str, int]] = {}
         section, current = "", None
         for number, line in enumerate(self.text.splitlines(), 1):
@@ -195,20 +195,21 @@ class IniFiles:
         """Return a file and those that it refers to, directly or through others."""
         if path not in self._reachable:
             paths = [os.path.normpath(path)] if path else []
-            for found in paths:  # which grows on the way
+            for found in paths:  # the list grows meanwhile
                 new = [other for other in self[found].included() if other not in paths]
                 paths += new[: _MAX_FILES - len(paths)]
             self._reachable[path] = [self[found] for found in paths]
         return self._reachable[path]
 
 
-class Written:
-    """Where the options of one filter are written: the sections that configure it.
+class FilterSections:
+    """The sections that configure one filter: where its options are written.
 
     :param files: the files that are read.
     :param global_conf: PasteDeploy's global values; ``__file__`` is the file it was given.
-    :param filter_name: the name of the filter's entry point, to search for its sections.
-    :param sections: its sections, each inheriting from the next, where they are known.
+    :param filter_name: the name of the filter's entry point.
+    :param sections: its sections, each inheriting from the next; by default they are searched for
+        by the filter's name.
     """
 
     def __init__(
@@ -227,15 +228,15 @@ class Written:
         else:
             self._sections = [(files[section.file], section.name) for section in sections]
 
-    def has(self, key: str) -> list[tuple[Source, str]]:
-        """Return the sections of this filter that set *key*, each with its raw text."""
+    def texts_of(self, key: str) -> list[tuple[Source, str]]:
+        """Return where these sections set *key*, and the raw text that each of them has."""
         return [
             (Source("section", file.path, (name,), key), file.sections[name][key])
             for file, name in self._setting(key)
         ]
 
     def local_source(self, key: str, value: object) -> Source:
-        """Return where a value of ``local_conf`` is written, as far as can be known."""
+        """Return where a value of ``local_conf`` is written, as far as that can be known."""
         setting = self._setting(key)
         found = (
             [(file, name) for file, name in setting if file.value(name, key) == value]
@@ -244,14 +245,14 @@ class Written:
         )
         if not found:
             return Source("section" if self._path else "local_conf", self._path, (), key)
-        # The outer file's first: its section is stronger than those that it inherits from.
+        # The outer file's first: its section wins over those that it inherits from.
         first = found[0][0]
         return Source(
             "section", first.path, tuple(name for file, name in found if file is first), key
         )
 
     def global_source(self, key: str, value: object) -> Source:
-        """Return which of PasteDeploy's global values this one is."""
+        """Return where one of PasteDeploy's global values is written."""
         for file in self._files:
             if file.value("DEFAULT", key) == value:
                 return Source("[DEFAULT]", file.path, ("DEFAULT",), key)
@@ -269,7 +270,7 @@ class Written:
 
 
 def sections_of(filter_name: str, files: Sequence[IniFile]) -> list[tuple[IniFile, str]]:
-    """Return every section that configures this filter, or that such a section inherits from."""
+    """Return every section that uses this filter, directly or through another such section."""
     found: dict[tuple[str, str], None] = {}
     users: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for file in files:
@@ -285,9 +286,9 @@ def sections_of(filter_name: str, files: Sequence[IniFile]) -> list[tuple[IniFil
                 and names_filter(file.value(section, "use") or "", filter_name)
             ):
                 found[file.path, section] = None
-    # Each section once, so circles come to an end.
+    # Each section only once, so that circular references come to an end.
     reached = list(found)
-    for path, section in reached:  # which grows on the way
+    for path, section in reached:  # the list grows meanwhile
         if section.startswith("filter:"):
             # PasteDeploy reads [filter: cors], too.
             name = section[len("filter:") :].strip()
@@ -314,6 +315,6 @@ def names_filter(use: str, filter_name: str) -> bool:
 
 
 def included_path(uri: str) -> str:
-    """Return the path in ``config:PATH#name``, empty if the text is nothing of that kind."""
+    """Return the path in ``config:PATH#name``, empty if the text has another form."""
     match = re.match(r"(?i)config:([^#]*)", uri)
     return match[1] if match else ""

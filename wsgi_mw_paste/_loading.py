@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from wsgi_mw_paste._environment import FILE_SUFFIX, VariableError, read_key_file
-from wsgi_mw_paste._ini import IniFiles, Written
+from wsgi_mw_paste._ini import FilterSections, IniFiles
 from wsgi_mw_paste.settings import (
     ConfigurationError,
     Environment,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from wsgi_mw_paste._ini import Source
 
-#: What packages that people come from call their options, and what we call them. The longer list of
-#: a name's relatives is the documentation's.
+#: What other packages call their options, and what they are called here. The documentation has a
+#: longer list.
 PEERS_NAMES: Final[Mapping[str, str]] = {
     # wsgicors
     "origin": "cors_allowed",
@@ -76,7 +76,7 @@ def load(
     global_conf: Mapping[str, Any],
     local_conf: Mapping[str, Any],
     *,
-    written: Written | None = None,
+    sections: FilterSections | None = None,
     elsewhere: Mapping[str, str] | None = None,
 ) -> list[Loaded]:
     """Load the settings of one filter.
@@ -84,13 +84,13 @@ def load(
     :param classes: its settings classes.
     :param global_conf: PasteDeploy's global values.
     :param local_conf: the options of the filter's own section.
-    :param written: where its options are written, as far as there is an INI file.
+    :param sections: where its options are written; by default, in no INI file.
     :param elsewhere: options of other filters, each with the filter's name, for messages.
     :return: for each class, in order, its settings, their sources and what global values hide.
     :raises ConfigurationError: anything is wrong, with all of it.
     """
-    written = written or Written(IniFiles(), {}, "")
-    levels = _Levels(classes, global_conf, local_conf, written)
+    sections = sections or FilterSections(IniFiles(), {}, "")
+    levels = _Levels(classes, global_conf, local_conf, sections)
     problems = [
         *levels.name_problems(elsewhere or {}),
         *levels.swallowed_options(),
@@ -121,38 +121,38 @@ def _hidden_problem(value: Hidden) -> Problem:
 
 
 class _Levels:
-    """One filter's options at all levels."""
+    """One filter's options at all levels: :meth:`find` returns the value that wins."""
 
     def __init__(
         self,
         classes: Sequence[type[Settings]],
         global_conf: Mapping[str, Any],
         local_conf: Mapping[str, Any],
-        written: Written,
+        sections: FilterSections,
     ) -> None:
         self._known = {name: declared for cls in classes for name, declared in options(cls).items()}
-        #: By every word that may stand in an INI: the option, or the file with its text.
-        self._words = dict.fromkeys(self._known, "")
+        #: Every key that an INI file may have, in lower case, with the name of the option it sets.
+        self._keys = {name: name for name in self._known}
         for name, declared in self._known.items():
             if declared.secret:
-                self._words[name + FILE_SUFFIX.lower()] = name
+                self._keys[name + FILE_SUFFIX.lower()] = name
         self._global_conf = global_conf
         self._local_conf = local_conf
-        self._written = written
+        self._sections = sections
         self._environment = Environment()
 
     def name_problems(self, elsewhere: Mapping[str, str]) -> Iterator[Problem]:
-        """Yield what is no option, and options in two spellings or in a mixture of cases."""
+        """Yield unknown options, and options that are spelled in two ways or in mixed case."""
         for key, value in self._local_conf.items():
-            if key.lower() not in self._words and not re.fullmatch("__.*__", key):
+            if key.lower() not in self._keys and not re.fullmatch("__.*__", key):
                 reason = self._unknown(key.lower(), value, elsewhere)
                 yield Problem(key, None, self._local_source(key), reason)
         spelled: dict[str, list[tuple[str, Source]]] = {}
         for conf, source_of in self._conf_levels():
             for key in conf:
-                if key.lower() in self._words:
+                if key.lower() in self._keys:
                     spelled.setdefault(key.lower(), []).append((key, source_of(key)))
-        for name in self._words:
+        for name in self._keys:
             found = spelled.get(name, [])
             for key, source in found:
                 if key not in (name, name.upper()):
@@ -164,18 +164,18 @@ class _Levels:
                 yield Problem(name, None, first, reason)
 
     def _unknown(self, name: str, value: object, elsewhere: Mapping[str, str]) -> str:
-        filter_name = self._written.filter_name
+        filter_name = self._sections.filter_name
         if name in elsewhere:
             return (
                 f"belongs to the filter {elsewhere[name]}, not {filter_name};"
-                " move it to that section"
+                f" move it to that section (use = egg:wsgi_mw_paste#{elsewhere[name]})"
             )
         if re.fullmatch(r"[a-z][a-z0-9+.-]*", name) and str(value).startswith("//"):
             return "expected whitespace at the start of a line that continues the list above it"
         ours = PEERS_NAMES.get(name)
         if ours in self._known:
             return f"unknown option; here it is called {ours}"
-        if near := difflib.get_close_matches(name, self._words, n=1):
+        if near := difflib.get_close_matches(name, self._keys, n=1):
             return f"unknown option; did you mean {near[0]}?"
         return f"unknown option; {filter_name} takes {', '.join(self._known) or 'none'}"
 
@@ -183,10 +183,10 @@ class _Levels:
         """Yield indented lines that look like options: they continue the value above them."""
         for conf, source_of in self._conf_levels():
             for key, value in conf.items():
-                if key.lower() not in self._words or not isinstance(value, str):
+                if key.lower() not in self._keys or not isinstance(value, str):
                     continue
                 for word in self._swallowed(value):
-                    # Without the text: it may be a secret's.
+                    # Without the text, which may be a secret.
                     reason = (
                         f"the line with {word} below it is indented, so it continues this value;"
                         f" remove the whitespace before {word}"
@@ -195,17 +195,17 @@ class _Levels:
 
     def _swallowed(self, value: str) -> list[str]:
         matches = (re.match(r"\s*(\w+)\s*[=:]", line) for line in value.split("\n")[1:])
-        return [match[1] for match in matches if match and match[1].lower() in self._words]
+        return [match[1] for match in matches if match and match[1].lower() in self._keys]
 
     def hidden(self) -> Iterator[Hidden]:
-        """Yield the sections' values that PasteDeploy drops for a global value of that name."""
-        for word, owner in self._words.items():
-            declared = self._known[owner or word]
-            for key in (word, word.upper()):
+        """Yield the sections' values that PasteDeploy drops for a global value of the same name."""
+        for name, option_name in self._keys.items():
+            declared = self._known[option_name]
+            for key in (name, name.upper()):
                 if key in self._local_conf or key not in self._global_conf:
                     continue
                 by = self._global_source(key)
-                for source, text in self._written.has(key):
+                for source, text in self._sections.texts_of(key):
                     yield Hidden(declared.name, declared.show(text), source, by)
 
     def find(self, option: Option) -> tuple[Any, Source] | None:
@@ -231,17 +231,18 @@ class _Levels:
                 key, source = found[0]
                 value = conf[key]
                 if isinstance(value, str) and (swallowed := self._swallowed(value)):
-                    # Reported already; the rest is not shown as items of a list.
+                    # Reported by swallowed_options(). What was swallowed is not shown as values.
                     value = re.split(rf"\n\s*{swallowed[0]}\s*[=:]", value, maxsplit=1)[0]
                 return value, source
         return self._environment.find(option)
 
     def _conf_levels(self) -> Iterator[tuple[Mapping[str, Any], Any]]:
+        """Yield PasteDeploy's two levels, each with the function that finds the source of a key."""
         yield self._local_conf, self._local_source
         yield self._global_conf, self._global_source
 
     def _local_source(self, key: str) -> Source:
-        return self._written.local_source(key, self._local_conf[key])
+        return self._sections.local_source(key, self._local_conf[key])
 
     def _global_source(self, key: str) -> Source:
-        return self._written.global_source(key, self._global_conf[key])
+        return self._sections.global_source(key, self._global_conf[key])

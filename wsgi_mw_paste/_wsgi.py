@@ -2,7 +2,7 @@
 
 **A start_response that passes exc_info on** keeps it no longer than the call: a server that raises
 the exception again would otherwise leave a reference cycle of traceback, frame and ``exc_info``,
-which stays until the garbage collector runs. Hence the ``finally: exc_info = None`` in each.
+which stays until the garbage collector runs. Hence the ``finally: exc_info = None`` in each filter.
 
 **Logging never breaks a response.** Handlers and filters are the user's, and some raise: the log
 host is gone, stderr is closed. During a request, log with :func:`log_safely`.
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     #: What a server's ``start_response`` returns.
     Write: TypeAlias = Callable[[bytes], object]
 
-#: The request id's place in the environ; no header can write there.
+#: The environ key of the request id. It has no ``HTTP_``, so that no header can set it.
 REQUEST_ID_KEY: Final = "wsgi_mw_paste.request_id"
-#: Where ``errors`` leaves the name of the type of an exception that it answered.
+#: The environ key under which ``errors`` leaves the type name of an exception that it answered.
 ERROR_TYPE_KEY: Final = "wsgi_mw_paste.error_type"
 
-#: What most responses have, as applications and frameworks spell it.
+#: The headers of most responses, as applications and frameworks spell them.
 _USUAL_RESPONSE_HEADERS: Final = """
     Accept-Ranges Access-Control-Allow-Credentials Access-Control-Allow-Origin
     Access-Control-Expose-Headers Age Allow Cache-Control Content-Disposition Content-Encoding
@@ -96,9 +96,9 @@ def log_safely(logger: Logger, level: int, message: str, *args: object, **kwargs
 def report_logging_failure() -> None:
     """Print the current exception on stderr where ``logging.raiseExceptions`` asks for that.
 
-    It does so as logging does with the exceptions that it catches itself, and raises nothing.
+    It does what logging does with the exceptions that it catches itself, and raises nothing.
     """
     if logging.raiseExceptions and sys.stderr is not None:
-        # It may be closed, or be the very log that fails.
+        # It may be closed, or be the very stream that failed.
         with contextlib.suppress(Exception):
             sys.stderr.write(f"--- Logging error ---\n{traceback.format_exc()}")

@@ -1,10 +1,10 @@
-"""The request id of the code that is running now, and how to hand it on.
+"""The request id of the code that is running now, and how to pass it on.
 
-Use it wherever there is no ``environ`` at hand: in a service layer, a log filter, a job, a call to
-another service. Inside a view the id is also in ``environ["wsgi_mw_paste.request_id"]``.
+Use it where there is no ``environ``: in a service layer, a log filter, a job, a call to another
+service. Inside a view the id is also in ``environ["wsgi_mw_paste.request_id"]``.
 
 The id lives in a context variable (:mod:`contextvars`), so it follows ``await`` and is separate for
-each thread and greenlet. A new thread, pool or greenlet starts without it: hand the work over as
+each thread and greenlet. A new thread, pool or greenlet starts without it: pass the work on as
 ``copy_context().run, function`` or open a :func:`request_id_scope` there.
 
 This module needs the standard library only, so a process that never speaks HTTP can use it.
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     #: What the running code belongs to, one request or one :func:`request_id_scope`: the id, the
-    #: name of its header, and the other headers to hand on. A NamedTuple lost: each request would
-    #: pay 0.15 µs for the names of its fields.
+    #: name of its header, and the other headers to pass on. No NamedTuple, whose field names would
+    #: cost every request 0.15 µs.
     Scope = tuple[str, str, Sequence[tuple[str, str]]]
 
-#: The longest id anybody may ask for, in characters.
+#: The highest limit for the length of an id, in characters.
 MAX_LENGTH: Final = 1024
 
 # Every character common proxies put into an id (HAProxy ":", Apache "@", Kong "#", base64 "+/="),
@@ -38,7 +38,7 @@ _SAFE_ID: Final = re.compile(
 ).fullmatch
 
 
-#: How the note begins that an exception gets.
+#: The beginning of the note that an exception gets.
 _NOTE: Final = "request_id: "
 
 #: The current scope; ``None`` outside of any.
@@ -46,15 +46,15 @@ current_scope: Final[ContextVar[Scope | None]] = ContextVar("wsgi_mw_paste", def
 
 
 def is_safe_id(request_id: str, max_length: int = MAX_LENGTH) -> bool:
-    """Say whether a request id may be taken over: at most *max_length* characters, all harmless."""
+    """Say whether a request id may be accepted: at most *max_length* characters, all harmless."""
     # The length goes first: the pattern costs 11 µs on an 8 kB value, this comparison nothing.
     return len(request_id) <= max_length and _SAFE_ID(request_id) is not None
 
 
 def plain_id_matcher(max_length: int) -> Callable[[str], object]:
-    """Return a quick test for ids that :func:`is_safe_id` would allow, which misses few of them.
+    """Return a quick test for most of the ids that :func:`is_safe_id` allows, and for no others.
 
-    Hexadecimal digits, UUIDs and base64 pass it. It needs no look-ahead, and so half of the time.
+    Hexadecimal digits, UUIDs and base64 pass it. It takes half the time, without look-ahead.
 
     :param max_length: of an id, in characters; 1 at least.
     """
@@ -73,22 +73,20 @@ def current_request_id() -> str | None:
     return None if scope is None else scope[0]
 
 
-def note_request_id(
-    error: BaseException, request_id: str, *, only_in_place_of_another: bool = False
-) -> None:
+def note_request_id(error: BaseException, request_id: str, *, only_replace: bool = False) -> None:
     """Add a request id to an exception as a note, which tracebacks show (Python 3.11 or newer).
 
-    It replaces the note of an earlier request: an exception that is kept and raised again, as that
-    of a ``Future`` is, still has it.
+    An exception that is kept and raised again, such as that of a ``Future``, may have the note of
+    an earlier request. That one is replaced.
 
-    :param only_in_place_of_another: add none to an exception that has no such note.
+    :param only_replace: leave an exception without such a note as it is.
     """
     if sys.version_info >= (3, 11):
-        # Not every exception can be changed: that of a frozen dataclass cannot.
+        # Some exceptions cannot be changed, such as frozen dataclasses.
         with suppress(Exception):
             notes = getattr(error, "__notes__", [])
             others = [note for note in notes if not str(note).startswith(_NOTE)]
-            if only_in_place_of_another and len(others) == len(notes):
+            if only_replace and len(others) == len(notes):
                 return
             notes[:] = others
             error.add_note(_NOTE + request_id)
@@ -105,10 +103,10 @@ def request_id_scope(
     It decorates plain functions: a coroutine or a generator runs after the call, so write ``with``
     inside it.
 
-    :param id: the id to carry on, as a rule the one of the request that started the job; without
-        it a new one is made.
+    :param id: the id to use, as a rule that of the request that started the job; without it, a new
+        one is made.
     :param header: the name of the header that :func:`outgoing_headers` sends it in.
-    :return: the id in force, as the value of the ``with`` statement.
+    :return: the id in effect, as the value of the ``with`` statement.
     :raises ValueError: the id is longer than 1024 characters or has characters that no inbound id
         may have. The message does not repeat the id.
     """
@@ -125,10 +123,10 @@ def request_id_scope(
 def outgoing_headers() -> dict[str, str]:
     """Return the headers to merge into a call to another service of yours.
 
-    These are the id header and the inbound headers named by ``request_id_forward_headers``; values
-    with control characters, or beyond ASCII, are dropped. Empty outside a request. Send them to
-    your own services only: an id given to strangers lets them write it into your logs (W3C Trace
-    Context, section "Privacy of traceparent field").
+    These are the id header and the inbound headers named by ``request_id_forward_headers``, except
+    values with control characters or beyond ASCII, and a ``tracestate`` without ``traceparent``.
+    Empty outside of requests and scopes. Send them to your own services only: strangers who know an
+    id can write it into your logs (W3C Trace Context, section "Privacy of traceparent field").
     """
     scope = current_scope.get()
     if scope is None:
@@ -137,7 +135,8 @@ def outgoing_headers() -> dict[str, str]:
     headers = {
         name: value
         for name, value in forwarded
-        # Clients raise on the rest, and a stranger chose it. RFC 9110, section 5.5, allows tabs.
+        # HTTP clients raise on other values, and strangers chose them. Tabs are allowed (RFC 9110,
+        # section 5.5).
         if value.isascii() and value.replace("\t", " ").isprintable()
     }
     names = {name.lower(): name for name in headers}

@@ -27,11 +27,11 @@ from urllib.parse import quote
 from wsgi_mw_paste._http import SAFELISTED_METHODS, is_token
 from wsgi_mw_paste._wsgi import foreign_spellings, log_safely, request_path
 from wsgi_mw_paste.origins import ANY, Policy, compile_origins, is_plain_origin, parse_origin
-from wsgi_mw_paste.settings import Remark, Settings, option, resolve
+from wsgi_mw_paste.settings import Remark, Settings, given_or_environment, option
 from wsgi_mw_paste.values import (
     boolean,
     list_of,
-    method,
+    method_name,
     number,
     path_prefix,
     request_header,
@@ -79,7 +79,7 @@ _MAX_REQUEST_HEADERS: Final = 4096
 _MAX_COMMAS: Final = 128
 #: Fetch, "CORS non-wildcard request-header name"; and an echoed ``*`` would let all names pass.
 _NOT_COVERED_BY_ANY: Final = frozenset({"authorization", ANY})
-#: As browsers send header names, and none that needs a closer look but ``authorization``.
+#: Header names as browsers send them; of these, only ``authorization`` needs a closer look.
 _PLAIN_NAME: Final = r"[a-z0-9!#$%&'+.^_`|~-]+"
 _PLAIN_NAMES: Final = re.compile(
     rf"{_PLAIN_NAME}(?:,{_PLAIN_NAME}){{0,{_MAX_COMMAS}}}", re.ASCII
@@ -90,9 +90,9 @@ _LOG_LIMIT: Final = 200
 
 
 class Reason(NamedTuple):
-    """Why a preflight is refused: one vocabulary for the answer, the log and the command.
+    """Why a preflight is refused, in the same words in the answer, the log and the command.
 
-    :ivar option: the option that decides it.
+    :ivar option: the option that decides.
     """
 
     text: str
@@ -121,7 +121,7 @@ _REASONS_WITHOUT_A_NAME: Final = (
 class CORSSettings(Settings):
     """The options of :class:`CORSMiddleware`. Fields take text or ready values.
 
-    :raises ConfigurationError: a value is wrong, or opens with credentials what must not be.
+    :raises ConfigurationError: a value is wrong, or too dangerous together with credentials.
     """
 
     cors_allowed: Sequence[str] = dataclasses.field(
@@ -147,7 +147,7 @@ class CORSSettings(Settings):
     cors_allow_methods: Sequence[str] = dataclasses.field(
         default=(*SAFELISTED_METHODS, "PUT", "PATCH", "DELETE", "OPTIONS"),
         metadata=option(
-            list_of(method),
+            list_of(method_name),
             "methods allowed besides GET, HEAD and POST, which always are; `*`: any",
         ),
     )
@@ -250,12 +250,12 @@ class CORSSettings(Settings):
 
 
 class Verdict(NamedTuple):
-    """What becomes of a preflight.
+    """Whether a preflight is accepted, and why not.
 
     :ivar reason: why it is refused; ``None`` if it is accepted.
     :ivar name: the method or the header that is refused, empty if the reason names none.
-    :ivar normalized: the requested headers as a browser would list them; ``None`` if that is how
-        they were listed.
+    :ivar normalized: the requested headers as a browser would list them; ``None`` if they were
+        listed that way.
     """
 
     reason: Reason | None
@@ -278,8 +278,8 @@ class Paths:
 
     A match costs one look-up for each segment, up to as many as the longest prefix has.
 
-    :param prefixes: those of ``cors_paths``; none, or ``/`` among them, stand for every path.
-    :ivar every: whether it is every path.
+    :param prefixes: those of ``cors_paths``; without any, or with ``/``, every path matches.
+    :ivar every: whether every path matches.
     """
 
     def __init__(self, prefixes: Iterable[str]) -> None:
@@ -391,7 +391,7 @@ class Preflights:
         if not self._any_origin:
             headers.append(("Access-Control-Allow-Origin", origin))
         if self._any_method:
-            # Echoed: with credentials * would be the name of a method.
+            # Echoed: with credentials, browsers read * as the name of a method.
             headers.append(("Access-Control-Allow-Methods", method))
         if names := requested if normalized is None else normalized:
             headers.append(("Access-Control-Allow-Headers", names))
@@ -399,7 +399,7 @@ class Preflights:
         return [b""]
 
     def _judge_headers(self, requested: str) -> Verdict:
-        """Decide on header names that are not as browsers send them, or not allowed."""
+        """Decide on header names that are not allowed, or are not as browsers send them."""
         if requested.count(",") > _MAX_COMMAS:
             return Verdict(HEADERS_TOO_LONG)
         # Intermediaries add whitespace and empty items: RFC 9110, section 5.6.1.2.
@@ -443,17 +443,17 @@ class CORSMiddleware:
     """
 
     def __init__(self, app: WSGIApplication, settings: CORSSettings | None = None) -> None:
-        settings = resolve(CORSSettings, settings)
+        settings = given_or_environment(CORSSettings, settings)
         self._app = app
         self._logger = logging.getLogger(_LOGGER)
         # Never released: the first thread that gets it is the one that logs.
         self._first_replacement = Lock()
         # Says which requests pass untouched; None if none do.
-        self._passes: Callable[[WSGIEnvironment], bool] | None = None
+        self._is_exempt: Callable[[WSGIEnvironment], bool] | None = None
         if not settings.origins:
-            self._passes = _pass
+            self._is_exempt = lambda _: True
         elif not settings.paths.every:
-            self._passes = lambda environ: not settings.paths.match(environ)
+            self._is_exempt = lambda environ: not settings.paths.match(environ)
         if settings.origins:
             self._is_allowed = settings.origins.__contains__
             self._preflights = Preflights(settings)
@@ -462,10 +462,10 @@ class CORSMiddleware:
             log_safely(self._logger, remark.level, "%s: %s", remark.option, remark.text)
 
     def _compile_actual(self, settings: CORSSettings) -> None:
-        """Compile the headers of responses to other than preflights."""
-        # With one answer for every origin it is sent always, without Origin, too, and Vary never.
+        """Compile what is added to responses to all requests but preflights."""
+        # With *, every request gets the same response, also one without Origin: no Vary is needed.
         self._any_origin = settings.origins.any
-        self._every = (("Access-Control-Allow-Origin", ANY),) if self._any_origin else (_VARY,)
+        self._for_all = (("Access-Control-Allow-Origin", ANY),) if self._any_origin else (_VARY,)
         allowed = []
         if settings.cors_allow_credentials:
             allowed.append(("Access-Control-Allow-Credentials", "true"))
@@ -473,29 +473,29 @@ class CORSMiddleware:
             names = settings.cors_expose_headers
             exposed = ANY if ANY in names else ", ".join(names)
             allowed.append(("Access-Control-Expose-Headers", exposed))
-        self._allowed = (*self._every, *allowed)
+        self._for_allowed = (*self._for_all, *allowed)
 
-    def __call__(  # noqa: C901 -- in parts, each of them costs every request some 5 %
+    def __call__(  # noqa: C901 -- every function that is split off costs each request 5 %
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Classify the request as Fetch does, "HTTP requests", and answer or pass it on."""
-        if self._passes is not None and self._passes(environ):
+        if self._is_exempt is not None and self._is_exempt(environ):
             return self._app(environ, start_response)
         origin = environ.get("HTTP_ORIGIN")
         ours: Sequence[tuple[str, str]]
         if origin is None:
-            # Not CORS, but caches must know that the next response could be another.
-            ours = self._every
+            # Not CORS, but caches must know that the response would differ with an Origin.
+            ours = self._for_all
         elif _REQUEST_METHOD in environ and environ["REQUEST_METHOD"] == "OPTIONS":
             return self._preflights.answer(origin, environ, start_response)
         # An actual request, whatever its status: Fetch, "CORS check".
         elif self._any_origin:
-            ours = self._allowed
+            ours = self._for_allowed
         elif self._is_allowed(origin):
-            ours = [("Access-Control-Allow-Origin", origin), *self._allowed]
+            ours = [("Access-Control-Allow-Origin", origin), *self._for_allowed]
         else:
-            # Never blocked: same-origin requests have an Origin, too, and may well be unlisted.
-            ours = self._every
+            # Never blocked: same-origin requests have an Origin, too, and need not be listed.
+            ours = self._for_all
 
         # The path and not the environ, in which an application may keep its start_response.
         try:
@@ -525,7 +525,7 @@ class CORSMiddleware:
             try:
                 return server(status, sent, exc_info)
             finally:
-                exc_info = None
+                exc_info = None  # as wsgi_mw_paste._wsgi says
 
         return self._app(environ, start)
 
@@ -540,15 +540,10 @@ class CORSMiddleware:
         return [header for header in headers if header[0].lower() not in _CORS_RESPONSE_HEADERS]
 
 
-def _pass(_: WSGIEnvironment) -> bool:
-    """Let every request pass: CORS is off."""
-    return True
-
-
 def _could_be_listed(name: str) -> bool:
     """Say whether ``*`` stands for a method: it does for those that browsers send."""
     try:
-        method(name)
+        method_name(name)
     except ValueError:
         return False
     return True

@@ -1,18 +1,19 @@
 """Answers to exceptions that escape the application.
 
-Use it innermost of our filters: its answer then passes through ``cors`` and ``request_id``, so the
-page that sent the request can read it and it carries the request id. Without it, servers send a
-bare 500, which browsers report as a CORS error. Use it outside of whatever must see exceptions
-itself: transaction managers, Sentry, retries.
+Use it as the innermost of our filters: its answer then passes through ``cors`` and ``request_id``,
+so that the page that sent the request can read it, and it has the request id. Without it, servers
+send a bare 500, which browsers report as a CORS error. Use it outside everything that must see
+exceptions itself: transaction managers, Sentry, retries.
 
 Leave it out while debugging with a tool that needs the exception, or let that tool set
 ``paste.throw_errors`` in the environ, as WebTest does. Clients see no details, by design: the
 traceback is in the log, under the same request id.
 
-**The response is held.** The server hears of a response when its first byte is there. Before that,
-an exception is answered by a 500 in its place, which no server has to merge with headers that it
-already has: gunicorn and cheroot would send both. After that, only the server can tell the client
-that the body is not complete, by cutting the connection; so the exception goes on to the server.
+**The response is held.** The server is told of a response when its first byte is there. Before
+that, a 500 takes its place if an exception is raised, and the server, which has no headers yet,
+gets the 500 alone: gunicorn and cheroot would send the headers of both. After that, only the server
+can tell the client that the body is not complete, by cutting the connection; so the exception goes
+on to the server.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ class ErrorsMiddleware:
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
         self._logger = logging.getLogger("wsgi_mw_paste.errors")
-        # Load now what an answer needs: in the middle of an error is a bad time to read files.
-        _response("")
+        # Load now what an answer needs: the middle of an error is a bad time to read files.
+        _server_error("")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Call the application; answer in its place if it raises before anything is sent."""
@@ -79,7 +80,7 @@ class ErrorsMiddleware:
             if kind is list or kind is tuple or kind is bytes or is_file_wrapper(body, request):
                 result: Iterable[bytes] = body
             else:
-                result = _Body.with_first_chunk(body, self._logger)
+                result = _LoggedBody.with_first_chunk(body, self._logger)
             if response.state != _NONE:
                 response.release()
             elif _asks_for_websocket(request):
@@ -93,7 +94,7 @@ class ErrorsMiddleware:
                 raise
             environ[ERROR_TYPE_KEY] = type(error).__name__
             try:
-                _log(self._logger, error)
+                _log_escaped(self._logger, error)
             finally:
                 self._close(body)
             if response.state == _SENT or any(map(request.get, _THROW_ERRORS)):
@@ -112,11 +113,11 @@ class ErrorsMiddleware:
             if close is not None:
                 close()
         except Exception as error:  # noqa: BLE001 -- logged, and another one is on its way
-            _log(self._logger, error)
+            _log_escaped(self._logger, error)
 
 
 #: How far a response has come: the application has not called ``start_response``; it has; the
-#: server's has raised an exception; the server has accepted the response.
+#: server's ``start_response`` has raised an exception; the server has accepted the response.
 _NONE, _HELD, _REFUSED, _SENT = range(4)
 
 
@@ -135,7 +136,7 @@ class _HeldResponse:
     def start(self, status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
         """Keep a response; this is the ``start_response`` of the application (PEP 3333).
 
-        :raises AssertionError: there is one, and no exception is the reason to replace it.
+        :raises AssertionError: it is called again, without an exception as the reason.
         """
         if exc_info is None:
             if self.state != _NONE:
@@ -163,10 +164,10 @@ class _HeldResponse:
             self.state = _SENT
 
 
-class _Body:
+class _LoggedBody:
     """A body whose response has been released: what it raises is logged and goes on to the server.
 
-    A class and no generator: the ``finally`` of a generator that was never started does not run
+    A class and not a generator: the ``finally`` of a generator that was never started does not run
     when a server closes it.
     """
 
@@ -180,8 +181,8 @@ class _Body:
         self._logger = logger
 
     @classmethod
-    def with_first_chunk(cls, body: Any, logger: Logger) -> _Body:
-        """Return *body* when its first chunk is there, or its end; empty chunks do not count."""
+    def with_first_chunk(cls, body: Any, logger: Logger) -> _LoggedBody:
+        """Wrap *body* when its first chunk that is not empty is there, or its end."""
         close = getattr(body, "close", None)
         chunks = iter(body)
         for chunk in chunks:
@@ -198,17 +199,17 @@ class _Body:
         except StopIteration:
             raise
         except Exception as error:
-            _log(self._logger, error)
+            _log_escaped(self._logger, error)
             raise
 
     def close(self) -> None:
-        """Close the application's body, once however often a server calls."""
+        """Close the application's body, once however often this is called."""
         close, self._close = self._close, None
         if close is not None:
             try:
                 close()
             except Exception as error:
-                _log(self._logger, error)
+                _log_escaped(self._logger, error)
                 raise
 
 
@@ -216,11 +217,11 @@ def _asks_for_websocket(request: WSGIEnvironment) -> bool:
     return str(request.get("HTTP_UPGRADE")).lower() == "websocket"
 
 
-def _log(logger: Logger, error: Exception) -> None:
+def _log_escaped(logger: Logger, error: Exception) -> None:
     request_id = current_request_id()
     if request_id is not None:
-        # The record has the id, but the traceback must not show that of another request.
-        note_request_id(error, request_id, only_in_place_of_another=True)
+        # The record has the id, but the traceback must not show the id of an earlier request.
+        note_request_id(error, request_id, only_replace=True)
     log_safely(
         logger, logging.ERROR, "%s escaped the application", type(error).__name__, exc_info=error
     )
@@ -233,7 +234,7 @@ def _answer(
 
     :param is_refused: the server has refused the application's response.
     """
-    response = _response(str(request.get("HTTP_ACCEPT") or ""))
+    response = _server_error(str(request.get("HTTP_ACCEPT") or ""))
     if is_refused:
         # In no variable: a traceback that holds itself stays until the garbage collector runs.
         start_response(response.status, response.headerlist, sys.exc_info())
@@ -242,14 +243,14 @@ def _answer(
     return [] if request.get("REQUEST_METHOD") == "HEAD" else [response.body]
 
 
-def _response(accept: str) -> Response:
-    """Return the answer: text, or JSON (RFC 9457) for clients that rank it higher."""
+def _server_error(accept: str) -> Response:
+    """Return the 500: text, or JSON (RFC 9457) for clients that rank it higher."""
     from webob import Response  # noqa: PLC0415 -- as in cors: only where there are answers
     from webob.acceptparse import create_accept_header  # noqa: PLC0415
 
     title = "Internal Server Error"
     request_id = current_request_id()
-    # No browser and no client of ours sends a longer list of types; parsing it would cost.
+    # Browsers and API clients send shorter lists of types, and parsing a long one takes its time.
     accept = accept[:_MAX_ACCEPT].lower()
     wanted = create_accept_header(accept or None).acceptable_offers(_OFFERS)
     if wanted and wanted[0][0].startswith("application/"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from wsgi_mw_paste._ini import IniFiles, Written
+from wsgi_mw_paste._ini import FilterSections, IniFiles
 from wsgi_mw_paste._loading import load
 from wsgi_mw_paste.cors import CORSMiddleware, CORSSettings
 from wsgi_mw_paste.errors import ErrorsMiddleware
@@ -52,7 +52,7 @@ class FilterFactory:
         :raises ConfigurationError: any option is wrong; all problems at once.
         """
         settings = [loaded.settings for loaded in self.load(global_conf, local_conf)]
-        # The bound method and not the instance, which Python would ask for it at every request.
+        # The bound method: of an instance, Python would look up __call__ at every request.
         return lambda app: self.middleware(app, *settings).__call__
 
     def load(
@@ -76,14 +76,14 @@ class FilterFactory:
             for option in options(cls)
         }
         files = files or IniFiles(global_conf)
-        written = Written(files, global_conf, self.name, sections)
-        return load(self.settings, global_conf, local_conf, written=written, elsewhere=elsewhere)
+        found = FilterSections(files, global_conf, self.name, sections)
+        return load(self.settings, global_conf, local_conf, sections=found, elsewhere=elsewhere)
 
 
 def _all_three(
     app: WSGIApplication, cors_settings: CORSSettings, request_id_settings: RequestIdSettings
 ) -> RequestIdMiddleware:
-    """Put the three in their right order: errors innermost, so its answers pass the others."""
+    """Put the three in their right order: errors innermost, so that the others see its answers."""
     inner = CORSMiddleware(ErrorsMiddleware(app).__call__, cors_settings)
     return RequestIdMiddleware(inner.__call__, request_id_settings)
 

@@ -50,20 +50,20 @@ class RequestIdFilter(logging.Filter):
 _FILTER = RequestIdFilter()
 
 
-#: The converters whose result is the same for all of a second.
+#: The converters whose result is the same throughout a second.
 _BY_THE_SECOND = (time.localtime, time.gmtime)
 
 
 class RequestIdFormatter(logging.Formatter):
     """A formatter whose format may use ``%(request_id)s``; for a ``[formatter_…]`` section.
 
-    It is :class:`logging.Formatter` in every other respect and takes the same arguments. It keeps
-    the text of a second for the records that follow, since a calendar date is a third of the cost
-    of a line; so a change of the time zone or the locale shows from the next second on.
+    It is :class:`logging.Formatter` in every other respect and takes the same arguments. It formats
+    the date and time once a second, since that is a third of the cost of a line; so a change of the
+    time zone or the locale shows from the next second on.
     """
 
-    #: What decides on the text of a time, but for its milliseconds; and that text. One tuple, which
-    #: other threads see as a whole.
+    #: The second, the converter and the format of the last time; its text without milliseconds. One
+    #: tuple, so that other threads see all of it or nothing.
     _last: tuple[tuple[object, ...], str] = ((), "")
 
     def format(self, record: LogRecord) -> str:
@@ -99,7 +99,7 @@ class AttachRequestIdFilter(logging.handlers.MemoryHandler):
         through :meth:`setTarget`.
     """
 
-    # Of the class, since __del__ runs even if the constructor was called in a wrong way.
+    # On the class, because __del__ runs even if the constructor raised.
     _is_idle = False
 
     def __init__(self, target: Handler | None = None) -> None:

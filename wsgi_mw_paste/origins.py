@@ -7,9 +7,9 @@ deliberately narrower than what URLs allow: a host has letters, digits, ``-``, `
 the grammar does not cover never matches, so no trick with user information, backslashes or percent
 signs reaches a comparison.
 
-What an operator writes is read more kindly where it can mean only one thing, and is reported.
-:func:`compile_origins` parses everything once. :class:`Origins` only looks up, and takes as long
-with ten thousand entries as with one.
+Entries that an operator writes are corrected where they can mean only one thing, and the correction
+is reported. :func:`compile_origins` parses everything once. :class:`Origins` only looks up, and
+takes as long with ten thousand entries as with one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21"}
 #: URL standard, "special scheme": only their hosts are domains; others keep their case.
 _SPECIAL_SCHEMES: Final = frozenset({*_DEFAULT_PORTS, "file"})
-#: A bare domain name has none of them yet.
+#: The schemes of entries whose host is a domain; a bare domain name has none yet.
 _SCHEMES_OF_DOMAINS: Final = _SPECIAL_SCHEMES | {""}
 #: Schemes whose origins anyone on the network can impersonate.
 _INSECURE_SCHEMES: Final = frozenset({"http", "ws", "ftp"})
@@ -50,7 +50,7 @@ _LABELS: Final = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*", re.ASCII
 _LABELS_OF_ANY_CASE: Final = re.compile(_LABELS.pattern.replace("a-z", "A-Za-z"), re.ASCII)
 _DOMAIN: Final = re.compile(rf"{_LABELS.pattern}\.?", re.ASCII)
 _DOMAIN_OF_ANY_CASE: Final = re.compile(rf"{_LABELS_OF_ANY_CASE.pattern}\.?", re.ASCII)
-#: What a first label is where a pattern has a star inside it.
+#: A first label, where a pattern has a star inside it.
 _STARRED_LABEL: Final = re.compile(rf"[a-z0-9-]{{1,{_MAX_LABEL}}}", re.ASCII)
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _ORIGIN: Final = re.compile(
@@ -58,8 +58,8 @@ _ORIGIN: Final = re.compile(
     rf"(?::({_PORT.pattern}))?",
     re.ASCII,
 )
-#: A quick test for origins that :func:`parse_origin` would parse, which misses few of them. Three
-#: labels are never too long together.
+#: A quick test that accepts most of the origins that :func:`parse_origin` parses, and no others.
+#: Three labels are never too long together.
 is_plain_origin: Final = re.compile(
     r"https?://[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){0,2}", re.ASCII
 ).fullmatch
@@ -89,25 +89,27 @@ class Pattern(NamedTuple):
         return f"{self.scheme}://{self.label}{dot}{self.host}{self.port and ':'}{self.port}"
 
 
-#: Domain names, label by label from the last to the first, each with what stands before it. Nothing
-#: stands before the first label of a name: everything below the name is meant.
+#: A tree of domain names: the last label leads to the one before it, and so on to the first. An
+#: empty tree after the first label stands for everything below the name.
 Tree: TypeAlias = "dict[str, Tree]"
-#: What stands before a name that has patterns with a star inside the next label. It is no label.
+#: The key, after the first label, of a name that has patterns with a star inside the next label.
+#: It cannot be a label.
 _STARRED: Final = "."
 
 
 @dataclass(slots=True)
 class _Pieces(Generic[_T]):
-    """A tree of what stands between the hyphens of labels.
+    """A tree of labels, piece by piece between their hyphens.
 
-    :ivar found: what is found here, which includes what is found on the way here.
+    :ivar found: what the pieces up to here stand for; a new place starts with that of the place
+        above it.
     """
 
     found: _T
     following: dict[str, _Pieces[_T]] = field(default_factory=dict)
 
     def follow(self, pieces: Iterable[str]) -> _T:
-        """Return what is found when the pieces are followed as far as the tree goes."""
+        """Follow the pieces as far as the tree goes, and return what is found there."""
         here = self
         for piece in pieces:
             following = here.following.get(piece)
@@ -117,20 +119,23 @@ class _Pieces(Generic[_T]):
         return here.found
 
     def extend(self, pieces: Iterable[str]) -> _Pieces[_T]:
-        """Return the place that the pieces lead to. Extend a tree by the shortest pieces first."""
+        """Return the place that the pieces lead to, a new one if need be.
+
+        Extend a tree by the shortest pieces first.
+        """
         here = self
         for piece in pieces:
             here = here.following.setdefault(piece, _Pieces(here.found))
         return here
 
 
-#: The pieces before a star, from the left, lead to those after it, from the right, and these to the
-#: length of the shortest label that matches.
+#: For labels with a star: the pieces before it, from the left, lead to a tree of the pieces after
+#: it, from the right. These lead to the length of the shortest label that matches.
 _Starred: TypeAlias = "_Pieces[_Pieces[int]]"
 
 
 def _compile_starred(labels: Iterable[str]) -> _Starred:
-    """Compile labels such as ``a-*-b``, those that stand before one name.
+    """Compile labels such as ``a-*-b`` that stand before the same name.
 
     A label can begin as several patterns do, and end as several others do. Trying every pair would
     take quadratic time, so a longer beginning leads to the ends of the shorter ones, too.
@@ -156,7 +161,7 @@ def _compile_starred(labels: Iterable[str]) -> _Starred:
 
 
 def _find(tree: Tree, name: str) -> Tree | None:
-    """Return the place of a domain name, ``None`` if a name above it is in the tree."""
+    """Return the place of a domain name, maybe a new one; ``None`` if a name above covers it."""
     for label in reversed(name.split(".")):
         below = tree.get(label)
         if below is None:
@@ -204,13 +209,13 @@ class Origins:
             return True
         if self._above:
             scheme, _, host = origin.partition("://")
-            # Sets of suffixes, probed at every dot, lost: 24 µs on 250 bytes of dots. This stops at
-            # the first label that no name has.
+            # A set of suffixes, probed at every dot, would take 24 µs on 250 bytes of dots. This
+            # stops at the first label that no name has.
             tree, rest = self._above.get(scheme), host
             while tree:
                 rest, _, label = rest.rpartition(".")
                 tree = tree.get(label)
-            # What was found is spelled as configured. What is left is spelled as the client likes.
+            # What was found is spelled as configured. The rest is spelled as the client likes.
             if tree is not None and (
                 _LABELS.fullmatch(rest)
                 or (scheme not in _SPECIAL_SCHEMES and _LABELS_OF_ANY_CASE.fullmatch(rest))
@@ -271,7 +276,7 @@ class Policy(NamedTuple):
     """What decides which origins may be listed.
 
     :ivar credentials: scripts may read what only the user's cookies give access to. That rules out
-        origins which a network attacker or a stranger's site can take on.
+        origins that a network attacker or a stranger's site can have.
     :ivar tolerate_insecure: accept plain ``http:`` together with credentials all the same.
     :ivar tolerate_public_suffixes: accept ``*.github.io`` and the like together with credentials.
     """
@@ -295,7 +300,7 @@ class Entry(NamedTuple):
 
 
 class _InvalidEntryError(ValueError):
-    """An entry has none of the forms, or is too dangerous.
+    """An entry has none of the allowed forms, or is too dangerous.
 
     :ivar candidates: what may have been meant, the likeliest first; the first valid one is
         suggested.
@@ -318,7 +323,7 @@ class _InvalidEntryError(ValueError):
 def suggest(text: str, policy: Policy) -> str:
     """Return entries as they should be written, or an empty string.
 
-    It is empty if an entry would be refused, or covers everything below a public suffix.
+    The string is empty if an entry would be refused, or covers everything below a public suffix.
 
     :param text: one or more entries, separated by ``, ``.
     """
@@ -344,7 +349,7 @@ def read_entry(entry: str, policy: Policy) -> Entry:
 
 
 def compile_origins(entries: Iterable[str], policy: Policy) -> Reading:
-    """Compile the entries of ``cors_allowed`` into a matcher, and report what there is to say."""
+    """Compile the entries of ``cors_allowed`` into a matcher, and say what is wrong with them."""
     errors: list[Note] = []
     warnings: list[Note] = []
     expansions: list[Note] = []
@@ -514,7 +519,7 @@ _ODD: Final = re.compile(r"""["'$%^\\;|(){\[\]]|^re:|//\.""")
 
 
 def _refuse_habits(entry: str) -> None:
-    """Refuse what would be right in JSON, in a shell, or in a package with regular expressions."""
+    """Refuse what would be right in JSON, in a shell, or in a package that takes expressions."""
     if _IN_QUOTES.search(entry):
         bare = entry.strip("\"'")
         raise _InvalidEntryError(
@@ -616,7 +621,7 @@ def _check_starred_label(label: str, name: str) -> None:
 def _read_host(text: str, scheme: str, label: str) -> str:
     """Return a host as browsers spell it.
 
-    :param label: the label with a star before it, empty if there is none.
+    :param label: the label with a star that stands before it, empty if there is none.
     """
     if text.startswith("["):
         return _read_ipv6(text, label)
@@ -759,7 +764,7 @@ def _public_suffix(pattern: Pattern, *, insecure: bool) -> str | None:
     except ImportError:
         return None if "." in name else name
     # Names in a top-level domain that is not listed cannot be registered, but anyone on the network
-    # can pretend to have one. Where insecure origins are tolerated, that risk is taken already.
+    # can pretend to have one. Where insecure origins are tolerated, that risk is already accepted.
     if suffixes.publicsuffix(name, accept_unknown=not insecure) == name:
         return name
     # A star inside a label covers names right below the host, and none below those.

@@ -1,12 +1,12 @@
 """Request ids and the access record: one id per request, in every log line and on every response.
 
-Use it outermost of our filters, so that whatever answers, the answer has the id and the request is
-recorded. Behind a proxy that sets ids it takes them over (``request_id_trust``); where strangers
-reach the application directly and ids must be unique, set that to ``false``.
+Use it outermost of our filters, so that every response has the id and every request a record,
+whichever filter answers. Behind a proxy that sets ids, it accepts them (``request_id_trust``). Set
+that to ``false`` where clients reach the application directly and ids have to be unique.
 
-It does not trace: no spans, no sampling. ``traceparent`` is read for its trace id and handed on.
+It does not trace: no spans, no sampling. ``traceparent`` is read for its trace id and passed on.
 
-A second one inside the first passes through: the id, the record and the header are the first's.
+A second one inside the first does nothing: the id, the header and the record are the first one's.
 """
 
 from __future__ import annotations
@@ -36,15 +36,22 @@ from wsgi_mw_paste.context import (
     plain_id_matcher,
 )
 from wsgi_mw_paste.logging import RequestIdFilter
-from wsgi_mw_paste.settings import Problem, Remark, Settings, option, options, resolve
+from wsgi_mw_paste.settings import (
+    Problem,
+    Remark,
+    Settings,
+    given_or_environment,
+    option,
+    options,
+)
 from wsgi_mw_paste.values import (
     boolean,
     header_name,
     id_header,
+    key_text,
     list_of,
     number,
-    path,
-    secret,
+    path_pattern,
     tokens_in_logs,
 )
 
@@ -57,7 +64,7 @@ if TYPE_CHECKING:
 
     from wsgi_mw_paste._wsgi import Headers, Write
 
-# The names of 0.1.6 of the predecessor, kept here for those who import them from here.
+# The predecessor has these names here, and code imports them from here.
 __all__ = [
     "RequestIdFilter",
     "RequestIdMiddleware",
@@ -65,14 +72,14 @@ __all__ = [
     "current_request_id",
 ]
 
-#: The logger of what there is to say at start.
+#: The logger for remarks at start.
 _LOGGER: Final = "wsgi_mw_paste.request_id"
 #: A key with fewer characters can be guessed by anyone who has a token and its fingerprint.
 _SHORTEST_KEY: Final = 16
 #: Bound once, not for each request.
 _set_scope: Final = current_scope.set
 #: The longest header that is looked at, in characters; trace headers may have several thousand.
-_MAX_VALUE: Final = 8192
+_MAX_HEADER: Final = 8192
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
@@ -122,13 +129,13 @@ class RequestIdSettings(Settings):
     log_exclude_paths: Sequence[str] = dataclasses.field(
         default=(),
         metadata=option(
-            list_of(path),
+            list_of(path_pattern),
             "paths whose *successful* requests are not logged: exact, or a prefix written"
             " `/static/*`",
         ),
     )
     log_tokens: bool | Literal["fingerprint"] = dataclasses.field(
-        # What the predecessor's documentation promises. Left at that, it is worth a warning.
+        # As with the predecessor. Where it is not set, there is a warning at start.
         default=True,
         metadata=option(
             tokens_in_logs,
@@ -139,12 +146,12 @@ class RequestIdSettings(Settings):
     log_tokens_key: str = dataclasses.field(
         default="",
         metadata=option(
-            secret, "HMAC key for `fingerprint`; a secret, shown as `***` everywhere", secret=True
+            key_text, "HMAC key for `fingerprint`; a secret, shown as `***` everywhere", secret=True
         ),
     )
 
     def conflicts(self) -> Iterator[Problem]:
-        """Yield a header that is for trace ids and was to be written with ids of requests."""
+        """Yield a header for traces: writing request ids into it would break them."""
         if self.request_id_header.lower() in _PARSERS:
             yield self.problem(
                 "request_id_header",
@@ -193,11 +200,11 @@ class RequestIdMiddleware:
     """
 
     def __init__(self, app: WSGIApplication, settings: RequestIdSettings | None = None) -> None:
-        settings = resolve(RequestIdSettings, settings)
+        settings = given_or_environment(RequestIdSettings, settings)
         self._app = app
         self._header = settings.request_id_header
         self._lower_header = self._header.lower()
-        self._other_headers = foreign_spellings({self._lower_header})
+        self._foreign_spellings = foreign_spellings({self._lower_header})
         self._environ_key = environ_key(self._header)
         self._trust = settings.request_id_trust
         self._max_length = settings.request_id_max_length
@@ -207,7 +214,7 @@ class RequestIdMiddleware:
             for name in settings.request_id_fallback_headers
             if self._trust
         ]
-        # By key: the id itself and a header in two spellings would be sent on twice.
+        # By key, or the id itself, and a header in two spellings, would be passed on twice.
         forward = {environ_key(name): name for name in settings.request_id_forward_headers}
         self._forward = [(key, forward[key]) for key in forward if key != self._environ_key]
         self._log = None
@@ -221,7 +228,7 @@ class RequestIdMiddleware:
         for remark in settings.remarks:
             log_safely(logger, remark.level, "%s: %s", remark.option, remark.text)
 
-    def __call__(  # noqa: C901 -- in parts, each of them costs every request some 3 %
+    def __call__(  # noqa: C901 -- every function that is split off costs each request 3 %
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Run the application inside a context of its own, in which the id is known."""
@@ -241,19 +248,19 @@ class RequestIdMiddleware:
         for key, name in self._forward:
             if key in environ:
                 forwarded += ((name, environ[key]),)
-        # One Context for the call, every chunk and close(). Setting and resetting the variable
-        # lost: on servers that change threads the id leaks, or the reset raises.
+        # One Context for the call, every chunk and close(). To set and reset the variable instead
+        # is wrong on servers that change threads: the id leaks, or the reset raises.
         context = copy_context()
         context.run(_set_scope, (request_id, self._header, forwarded))
         record = None if self._log is None else self._log.begin(environ, request_id, source)
         header = self._header, request_id
-        lower, others = self._lower_header, self._other_headers
+        lower, foreign = self._lower_header, self._foreign_spellings
 
         def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
-            """Send the id once, whatever the application sends in its place."""
+            """Send the id once, also where the application sends one of its own."""
             sent = [*headers]
             for name, _ in sent:
-                if name not in others and name.lower() == lower:
+                if name not in foreign and name.lower() == lower:
                     sent = [field for field in sent if field[0].lower() != lower]
                     break
             sent.append(header)
@@ -263,7 +270,7 @@ class RequestIdMiddleware:
                 try:
                     write = start_response(status, sent, exc_info)
                 finally:
-                    exc_info = None
+                    exc_info = None  # as wsgi_mw_paste._wsgi says
             return write if record is None else record.start(status, sent, write)
 
         try:
@@ -276,12 +283,12 @@ class RequestIdMiddleware:
             raise
         kind = type(body)
         if kind is list or kind is tuple or kind is bytes:
-            # Servers make a Content-Length of a list's length, and uWSGI sends bytes as they are.
+            # As it is: servers know the Content-Length of a list, and uWSGI sends bytes at once.
             if record is not None:
                 record.count((body,) if kind is bytes else body)
                 context.run(record.emit)
             return body  # type: ignore[no-any-return]
-        return _Body(context, request_id, record).follow(body, environ)
+        return _BodyInContext(context, request_id, record).follow(body, environ)
 
     def _identify(self, environ: WSGIEnvironment, inbound: str | None) -> tuple[str, str]:
         """Return the request's id and its source: ``inbound``, ``generated`` or ``replaced``."""
@@ -296,7 +303,7 @@ class RequestIdMiddleware:
                 found = parse(value)
                 if found is not None and is_safe_id(found, self._max_length):
                     return found, "inbound"
-                # As with the main header, what is no valid id is out of the application's reach.
+                # As with the main header, the application never sees an invalid id.
                 del environ[key]
                 source = "replaced"
         return new_request_id(), source
@@ -315,7 +322,7 @@ def _warn_of_verbatim_tokens() -> None:
 
 def _stripped(value: str) -> str:
     """Return a value without the blanks around it; ``-``, never a valid id, if it is too long."""
-    return value.strip(" \t") if len(value) <= _MAX_VALUE else "-"
+    return value.strip(" \t") if len(value) <= _MAX_HEADER else "-"
 
 
 def _whole(value: str) -> str | None:
@@ -366,15 +373,15 @@ _PARSERS: Final[dict[str, Callable[[str], str | None]]] = {
 
 
 _END: Final = object()
-#: In the place of a body that has ended: an iterator of the application's is not asked again.
+#: What is left of a body that has ended; the application's iterator is not asked again.
 _NO_CHUNKS: Final[Iterator[bytes]] = iter(())
 
 
 def _nothing() -> None:
-    """Close what has nothing to close, or has been closed."""
+    """Close a body that has no ``close``, or has been closed."""
 
 
-class _Body:
+class _BodyInContext:
     """A body that produces every chunk, and the end of the request, in the request's context.
 
     A class and not a generator: the ``finally`` of a generator that was never started does not run
@@ -390,23 +397,23 @@ class _Body:
         self._close: Callable[[], object] = _nothing
 
     def follow(self, body: Any, environ: WSGIEnvironment) -> Iterable[bytes]:
-        """Return what the server gets: its own file wrapper as it is, else this in its place."""
+        """Return what the server gets: its own file wrapper as it is, or else this object."""
         try:
             self._close = getattr(body, "close", None) or _nothing
             if is_file_wrapper(body, environ):
                 if self._record is not None:
                     self._record.count_from_headers()
                 try:
-                    # Sendfile needs the object itself; this tells us of its end.
+                    # Sendfile needs the object itself; the hook tells us of its end.
                     body.close = self.close
                 except AttributeError:
-                    # It has no room for the hook, so nothing will.
-                    _run(self._context, self._log)
+                    # The hook cannot be set, so this is the last we hear of it.
+                    _run(self._context, self._emit)
                 return body  # type: ignore[no-any-return]
             self._chunks: Iterator[bytes] = self._context.run(iter, body)
         except BaseException as error:
             self._fail(error)
-            # There is a body, and no server that will ever see it.
+            # No server will see this body, so no server will close it.
             self.close()
             raise
         return self
@@ -424,7 +431,7 @@ class _Body:
         if chunk is _END:
             self._chunks = _NO_CHUNKS
             if record is not None:
-                _run(self._context, self._log)
+                _run(self._context, self._emit)
             raise StopIteration
         if record is not None:
             try:  # noqa: SIM105 -- suppress() would cost each chunk as much as all the rest
@@ -460,27 +467,26 @@ class _Body:
         note_request_id(error, self._request_id)
         if self._record is not None:
             self._record.fail(error)
-            _run(self._context, self._log)
+            _run(self._context, self._emit)
 
-    def _log(self, begun: list[bool]) -> None:
+    def _emit(self, begun: list[bool]) -> None:
         begun.append(True)
         if self._record is not None:
             self._record.emit()
 
 
 def _run(context: Context, function: Callable[[list[bool]], None]) -> None:
-    """Run a function in a context or, while another thread is inside, in a copy of the context.
+    """Run a function in a context, or in a copy of it while another thread is inside.
 
-    A server may close a body in one thread while another one iterates; what is to be done at the
-    end has to be done all the same.
+    A server may close a body in one thread while another thread iterates over it.
 
-    :param function: appends to the list it is given, first of all.
+    :param function: it appends to the list that it is given, before anything else.
     """
     begun: list[bool] = []
     try:
         context.run(function, begun)
     except RuntimeError:
-        # Of the application's own, unless the context was busy and nothing ran.
+        # The application's own, unless nothing has run because the context was busy.
         if begun:
             raise
     if not begun:

@@ -3,9 +3,10 @@
 An option is a field of a :class:`Settings` class: its name, type and default are the field's, the
 rest is :func:`option` metadata. Loading, messages and the reference table come from there.
 
-A program that builds its middlewares in Python calls the settings class, which takes exactly what
-is written, or :meth:`Settings.from_environment`, or leaves ``settings`` out. The Paste factories
-use :mod:`wsgi_mw_paste._loading`, which knows the levels of an INI file, too.
+A program that builds its middlewares in Python either calls the settings class, which takes exactly
+the options it is given, or :meth:`Settings.from_environment`. A middleware without ``settings``
+does the latter. The Paste factories use :mod:`wsgi_mw_paste._loading`, which knows the levels of an
+INI file, too.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ VALUE_LIMIT: Final = 200
 
 
 def printable(text: str) -> str:
-    """Return a text in which characters that a terminal or a log should not get are escaped."""
+    """Return a text with the characters escaped that do not belong in a terminal or a log."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
@@ -39,7 +40,7 @@ class Problem(NamedTuple):
     """One thing wrong with the configuration.
 
     :ivar option: the option, in lower case; as it was written if there is no such option;
-        ``.env`` if it is that file.
+        ``.env`` if the file itself is the problem.
     :ivar text: the offending value, or the item of the list; ``***`` for a secret, ``None`` where
         the value does not matter.
     :ivar source: where it was written.
@@ -65,12 +66,12 @@ def describe(place: object, text: str | None, reason: str) -> str:
 
 
 class Remark(NamedTuple):
-    """Something that settings have to tell the operator; no reason not to start.
+    """Something that the operator should know, but that does not keep the server from starting.
 
-    :ivar level: of :mod:`logging`.
+    :ivar level: a level of :mod:`logging`.
     :ivar option: the option that it is about.
     :ivar item: the item of its list, or its value; empty if it is about the option as a whole.
-    :ivar text: what to know, without the option's name.
+    :ivar text: the message, without the option's name.
     """
 
     level: int
@@ -114,7 +115,7 @@ class Option(NamedTuple):
 
     @property
     def is_list(self) -> bool:
-        """Whether it takes several items, and so an empty text, too."""
+        """Whether it is a list, which may be empty."""
         return isinstance(self.default, tuple)
 
     def show(self, value: object) -> str:
@@ -152,7 +153,7 @@ def options(cls: type[Settings]) -> dict[str, Option]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Settings:
-    """The base of the settings classes: parses every field, then checks what does not go together.
+    """The base of the settings classes: parses every field, then looks for conflicts.
 
     Fields take text, as in an INI file, or ready values.
 
@@ -177,7 +178,9 @@ class Settings:
                 value = declared.parse(given)
             except InvalidItemsError as error:
                 value = error.valid
-                problems += [self.problem(declared.name, *each) for each in error.problems]
+                problems += [
+                    self.problem(declared.name, item, reason) for item, reason in error.problems
+                ]
             except ValueError as error:
                 value = declared.default
                 problems.append(self.problem(declared.name, given, str(error)))
@@ -188,7 +191,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, **over: Any) -> Self:
-        """Return settings that take what is not given from the environment and from ``.env``.
+        """Return settings from these options, then the environment, then ``.env``.
 
         :param over: options, as for the class itself; they win over the environment.
         :raises ConfigurationError: a value is wrong, wherever it comes from.
@@ -199,7 +202,7 @@ class Settings:
         return settings
 
     def conflicts(self) -> Iterator[Problem]:
-        """Yield what is wrong with valid values taken together; for subclasses."""
+        """Yield problems between values that are valid by themselves; for subclasses."""
         yield from ()
 
     @functools.cached_property
@@ -240,7 +243,7 @@ class Hidden(NamedTuple):
 class Loaded(NamedTuple):
     """Settings, and where each value came from; options left at their default have no source."""
 
-    # Of one of the classes given; a generic NamedTuple needs Python 3.11.
+    # An instance of the class that was loaded. A generic NamedTuple would need Python 3.11.
     settings: Any
     sources: Mapping[str, Source]
     hidden: Sequence[Hidden] = ()
@@ -269,7 +272,7 @@ def assemble(
     find: Callable[[Option], tuple[Any, Source] | None],
     given: Mapping[str, tuple[Any, Source]],
 ) -> Loaded:
-    """Return settings made of values with sources.
+    """Make settings, and remember where each value came from.
 
     :param find: returns the value of an option that is not given, and its source, or ``None``.
     :param given: values by option, each with its source.
@@ -302,10 +305,10 @@ def assemble(
     return Loaded(settings, sources)
 
 
-def resolve(cls: type[S], settings: S | None) -> S:
+def given_or_environment(cls: type[S], settings: S | None) -> S:
     """Return *settings*, or those of the environment if it is ``None``.
 
-    :raises TypeError: it is anything else; 0.1.6 of the predecessor took a header name here.
+    :raises TypeError: it is anything else, such as the header name that 0.1.6 took here.
     """
     if settings is None:
         return cls.from_environment()

@@ -1,4 +1,4 @@
-"""From what people write to values: one function per kind of option, for every source alike.
+"""From text to values: one function for each kind of option, wherever the text comes from.
 
 A parser takes the text of an INI file or of the environment, or a ready value from Python, and
 returns the value or raises ``ValueError("expected …")``: what was expected, never where it was
@@ -46,7 +46,7 @@ def words(value: object) -> tuple[str, ...]:
     """Split on commas and whitespace, and drop empty items; a ready list stays as it is."""
     if isinstance(value, str):
         found = tuple(word for word in re.split(r"[\s,]+", value) if word)
-        # A header's name may begin with #, but nobody has one; a comment would become names.
+        # A header name may begin with #, but none in use does, and a comment would become names.
         if any(word.startswith((";", "#")) for word in found):
             raise ValueError("expected no ; or # comment after the value; put it on its own line")
         return found
@@ -74,7 +74,7 @@ def list_of(item: Callable[[str], str]) -> Callable[[object], tuple[str, ...]]:
 
 
 def boolean(value: object) -> bool:
-    """Return the truth of true/yes/on/y/t/1 or false/no/off/n/f/0, in any case."""
+    """Return the value of true/yes/on/y/t/1 or false/no/off/n/f/0, in upper or lower case."""
     if isinstance(value, bool):
         return value
     word = value.strip().lower() if isinstance(value, str) else ""
@@ -106,14 +106,14 @@ def tokens_in_logs(value: object) -> bool | Literal["fingerprint"]:
         raise ValueError("expected true, fingerprint or false") from None
 
 
-def secret(value: object) -> str:
-    """Return a key as it is written; it may be empty."""
+def key_text(value: object) -> str:
+    """Return a key without the whitespace around it; it may be empty."""
     if not isinstance(value, str) or re.search(r"\s[;#]", value):
         raise ValueError("expected a key as text, without a ; or # comment after it")
     return value.strip()
 
 
-def path(word: str) -> str:
+def path_pattern(word: str) -> str:
     """Return the whole path of a request, or a prefix of such paths, written ``/static/*``."""
     if not word.startswith("/"):
         raise ValueError("expected a path that starts with /")
@@ -125,7 +125,7 @@ def path(word: str) -> str:
 
 
 def path_prefix(word: str) -> str:
-    """Return a path that stands for itself and everything below it, without a slash at its end."""
+    """Return a path, which means itself and everything below it, without a slash at its end."""
     if not word.startswith("/"):
         raise ValueError("expected a path that starts with /")
     if re.search("[*?#]", word):
@@ -140,7 +140,7 @@ def path_prefix(word: str) -> str:
 
 
 def path_or_nothing(value: object) -> str:
-    """Return one whole path that a request may have, or nothing."""
+    """Return the whole path of a request; it may be empty."""
     if not isinstance(value, str) or not re.fullmatch(r"|/[\w/.~:@+-]*", value, re.ASCII):
         raise ValueError("expected a path that starts with /, or an empty value to switch it off")
     return value
@@ -153,7 +153,7 @@ def path_of_file(value: object) -> str:
     return value
 
 
-def checks(value: object) -> tuple[str | Callable[[], object], ...]:
+def list_of_checks(value: object) -> tuple[str | Callable[[], object], ...]:
     """Return names ``package.module:callable`` and, from Python, callables; each once, in order."""
     items = words(value) if isinstance(value, str) else value
     if not isinstance(items, (list, tuple)) or not all(
@@ -183,14 +183,14 @@ def _is_check_name(word: str) -> bool:
 
 
 def header_name(value: object) -> str:
-    """Return one header name; RFC 9110 would allow ``*`` in it, but nobody means that."""
+    """Return one header name. RFC 9110 allows ``*`` in it; here that is always a mistake."""
     if not isinstance(value, str) or not is_token(value.strip()) or "*" in value:
         raise ValueError("expected a header name")
     return value.strip()
 
 
 def id_header(value: object) -> str:
-    """Return the name of a header for ids: it is one that HTTP and proxies do not use."""
+    """Return the name of a header for ids, one that HTTP and proxies do not use."""
     name = header_name(value)
     lower = name.lower()
     if lower in HEADERS_OF_HTTP or lower.startswith(PREFIXES_OF_HTTP):
@@ -224,8 +224,8 @@ def response_header(word: str) -> str:
     return word
 
 
-def method(word: str) -> str:
-    """Return a method, normalized as browsers do it, or ``*`` alone."""
+def method_name(word: str) -> str:
+    """Return a method, normalized as browsers do, or ``*`` alone."""
     if word == "*":
         return word
     if not is_token(word) or "*" in word:

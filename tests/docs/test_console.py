@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shlex
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -41,7 +40,6 @@ class Terminal:
         self._server: Server | None = None
         self._programs: dict[str, Callable[[str, str, int], None]] = {
             "curl": self._curl,
-            "gunicorn": self._serve,
             "make": self._make,
             "pip": self._pip,
             "pserve": self._serve,
@@ -81,18 +79,14 @@ class Terminal:
         if status:
             self._run(command, shown, status)
             return
-        program, *arguments = shlex.split(command)
-        [name] = [word for word in arguments if word.endswith(".ini")]
-        path = Path(name) if Path(name).exists() else ROOT / name
-        copy = Path(f"served-{path.name}")
-        text = re.sub(rf"(localhost|127\.0\.0\.1):{PORT}", "127.0.0.1:0", path.read_text("utf-8"))
+        name = command.split()[1]
+        text = Path(name).read_text(encoding="utf-8")
+        text = re.sub(rf"(localhost|127\.0\.0\.1):{PORT}", "127.0.0.1:0", text)
         # In production, waitress's word that it listens does not get through.
         text = text.replace("[loggers]\nkeys = ", "[loggers]\nkeys = waitress, ")
+        copy = Path(f"served-{name}")
         copy.write_text(text + LISTENING, encoding="utf-8")
-        words = [str(copy) if word == name else word for word in arguments]
-        if program == "gunicorn":
-            words = ["--bind=127.0.0.1:0", *words]
-        self._server = self._stack.enter_context(serving(program, *words))
+        self._server = self._stack.enter_context(serving("pserve", copy))
 
     def _curl(self, command: str, shown: str, status: int) -> None:
         assert self._server is not None, "no server runs"

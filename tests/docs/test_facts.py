@@ -146,3 +146,51 @@ def test_the_answer_to_an_exception_is_that_of_the_page(language: str, accept: s
         assert json.loads(body) == json.loads(shown)
     else:
         assert body == shown
+
+
+def test_a_section_that_inherits_from_another_file_is_no_false_alarm() -> None:
+    """The options in it are those of our filter, whose ``use`` is in the other file."""
+    write("[app:myapp]\nuse = egg:myapp\n")
+    path = Path("small.ini")
+    path.write_text(
+        "[pipeline:main]\npipeline = web myapp\n"
+        "[app:myapp]\nuse = egg:myapp\n"
+        "[filter:web]\nuse = config:production.ini#web\ncors_allowed = https://a.example\n",
+        encoding="utf-8",
+    )
+
+    findings = check(str(path)).findings
+
+    assert [finding for finding in findings if finding.level != "note"] == []
+
+
+def test_what_a_route_of_an_api_paste_file_answers_passes_our_filters() -> None:
+    """Without a token the filter behind ours answers 401, with CORS headers; with one, the shop."""
+    write_files("docs/pipelines.md")
+    app = loadapp("config:api-paste.ini", name="shop_api", relative_to=".")
+    origin = {"Origin": "https://app.example.com"}
+
+    answers = [
+        call(app, make_environ(path="/orders/17", headers=origin | headers))
+        for headers in ({}, {"Authorization": "Bearer token"})
+    ]
+
+    assert [answer.code for answer in answers] == [401, 200]
+    assert {answer.header("Access-Control-Allow-Origin") for answer in answers} == {
+        "https://app.example.com"
+    }
+
+
+def test_readiness_is_answered_as_the_page_shows() -> None:
+    """The fields of the body are those of the block, whatever the check says."""
+    text = completed(block("docs/health.md", "Health probes", "ini").text)
+    Path("health.ini").write_text(text, encoding="utf-8")
+    app = loadapp("config:health.ini", relative_to=".")
+
+    answer = call(app, make_environ(path="/readyz"))
+
+    shown = json.loads(block("docs/health.md", "What it answers", "json").text)
+    found = json.loads(answer.body)
+    assert answer.code == 200
+    assert found["checks"][0]["name"] == shown["checks"][0]["name"]
+    assert (found.keys(), found["checks"][0].keys()) == (shown.keys(), shown["checks"][0].keys())

@@ -1,4 +1,4 @@
-"""The command ``wsgi-mw-paste``: what it finds out about a deployment, and how it says so.
+"""The command ``wsgi-mw-paste``: what it finds out about a deployment, and how it says that.
 
 No module of the library imports this package; the playground does.
 """

@@ -19,7 +19,7 @@ from wsgi_mw_paste._http import (
     is_token,
 )
 from wsgi_mw_paste.origins import ANY, is_loopback, parse_origin
-from wsgi_mw_paste.values import method
+from wsgi_mw_paste.values import method_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ _BODY_HEADERS: Final = ("content-encoding", "content-language", "content-locatio
 class Fetch:
     """What a script asks its browser for.
 
-    :ivar origin: the page's, as browsers send it; ``null`` for an opaque origin.
+    :ivar origin: the origin of the page, as browsers send it; ``null`` for an opaque origin.
     :ivar url: the whole URL.
     :ivar headers: the headers that the script sets, by their names in lower case; ``None`` for an
         unknown value.
@@ -78,19 +78,18 @@ class Fetch:
 
 
 def make_fetch(
-    origin: str, url: str, word: str = "GET", headers: Sequence[str] = ()
+    origin: str, url: str, method: str = "GET", headers: Sequence[str] = ()
 ) -> tuple[Fetch, list[str]]:
-    """Return a fetch, made of what people write.
+    """Return a fetch, made from the words of a command line.
 
-    :param word: the method.
     :param headers: each as ``NAME`` or ``NAME: VALUE``.
     :return: the fetch, and the names of the headers that browsers leave out.
-    :raises ValueError: no script can ask for this. The message repeats no header, since there may
-        be a token in it.
+    :raises ValueError: no script can ask for this. The message repeats no header, which may be a
+        token.
     """
     if origin != "null" and parse_origin(origin) is None:
         raise ValueError(f"expected an origin, SCHEME://HOST[:PORT] or null{_advice(origin)}")
-    if not is_token(word):
+    if not is_token(method):
         raise ValueError("expected a method")
     given, forbidden = {}, []
     for header in headers:
@@ -101,11 +100,11 @@ def make_fetch(
             forbidden.append(name)
         else:
             given[name.lower()] = value if colon else None
-    return Fetch(origin, _encoded(url), method(word), given), forbidden
+    return Fetch(origin, _encoded(url), method_name(method), given), forbidden
 
 
 def _advice(text: str) -> str:
-    """Return which origin may have been meant, as the rest of a sentence."""
+    """Return which origin may have been meant, as the end of a message."""
     if text.lower().startswith("file:"):
         return "; write null, the origin of a file"
     text = text.removeprefix("//")
@@ -138,12 +137,12 @@ def origin_of(url: str) -> str:
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL, also a relative one, with ``***`` for what may be secret.
+    """Return a URL with ``***`` for user information, query and fragment, which may be secret.
 
-    That is user information, the query and the fragment.
+    :param url: it may be relative.
     """
     url = re.sub(r"([?#]).+", r"\1***", url, flags=re.DOTALL)
-    # Browsers take a backslash for a slash, and do without the slashes before a host.
+    # Browsers take a backslash for a slash, and need no slashes before a host.
     return re.sub(r"(?<=[:/\\])[^/\\]+@", "***@", url)
 
 
@@ -169,7 +168,7 @@ def _is_safelisted(name: str, value: str | None) -> bool:
 
 
 def preflight_reasons(fetch: Fetch) -> list[str]:
-    """Return why a preflight is needed, nothing if it is not: "main fetch"."""
+    """Return why a preflight is needed; an empty list if it is not: "main fetch"."""
     why = []
     if fetch.method not in SAFELISTED_METHODS:
         why.append(f"the method {fetch.method} is not safelisted")
@@ -183,7 +182,7 @@ def preflight_reasons(fetch: Fetch) -> list[str]:
 
 
 def preflight_failure(fetch: Fetch, origin: str, response: Response) -> str:
-    """Return what is wrong with a preflight's response, if anything: "CORS-preflight fetch"."""
+    """Return what is wrong with a preflight's response, if anything is: "CORS-preflight fetch"."""
     if response.status_int not in _OK:
         return f"the status is {response.status}"
     if failure := cors_failure(fetch, origin, response):
@@ -201,7 +200,7 @@ def preflight_failure(fetch: Fetch, origin: str, response: Response) -> str:
 
 
 def cors_failure(fetch: Fetch, origin: str, response: Response) -> str:
-    """Return what is wrong with a response, if anything: "CORS check".
+    """Return what is wrong with a response, if anything is: "CORS check".
 
     :param origin: the value of ``Origin`` that was sent.
     """
@@ -256,7 +255,7 @@ def redirected(fetch: Fetch, response: Response) -> Fetch | None:
 
 
 def redirect_failure(fetch: Fetch, *, cors: bool) -> str:
-    """Return why a browser does not follow a redirect, if it does not: "HTTP-redirect fetch".
+    """Return why a browser does not follow a redirect, empty if it does: "HTTP-redirect fetch".
 
     :param fetch: what would be fetched instead.
     :param cors: a response of the chain so far came from another origin than the page.
@@ -270,7 +269,7 @@ def redirect_failure(fetch: Fetch, *, cors: bool) -> str:
 
 
 def _items(response: Response, header: str) -> list[str]:
-    """Return the list in a header, which is empty if any of its items is malformed."""
+    """Return the items of a list in a header; none if any of them is malformed."""
     items = [item.strip(" \t") for item in ",".join(response.headers.getall(header)).split(",")]
     items = [item for item in items if item]
     return items if all(map(is_token, items)) else []

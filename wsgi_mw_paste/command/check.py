@@ -1,10 +1,10 @@
 """What is wrong with an INI file, before a server starts: the work of ``wsgi-mw-paste check``.
 
 Use it where and as the server will run: options that the file leaves open are read from the same
-environment and the same ``.env``. It imports what the file names and calls the factories of other
-packages' filters, as a server would, once each; it does not call the application's, opens no port,
-and configures no logging. What the application does wrong it does not find, nor what a proxy in
-front of it adds. For a question about one request, ask ``explain``.
+environment and the same ``.env``. It imports what the file names and calls each factory of other
+packages' filters once, as a server would. It does not call the application's factory, opens no port
+and configures no logging. It cannot find what the application does wrong, or what a proxy in front
+of it adds. For a question about one request, use ``explain``.
 
 :meth:`Report.as_json` describes what ``check --json`` prints.
 """
@@ -25,7 +25,7 @@ from wsgi_mw_paste.command.findings import Finding, locate
 from wsgi_mw_paste.command.idle import idle_findings
 from wsgi_mw_paste.command.loader import STAND_IN, DeploymentError, blaming
 from wsgi_mw_paste.command.logging_sections import logging_findings
-from wsgi_mw_paste.command.pipeline import read
+from wsgi_mw_paste.command.pipeline import read_deployment
 from wsgi_mw_paste.origins import ANY, public_suffixes
 from wsgi_mw_paste.settings import ConfigurationError
 
@@ -45,7 +45,7 @@ _IGNORE_EXCEPTIONS: Final = re.compile(r"pastedeploy#prefix|paste\.deploy\.confi
 #: The entries of ``cors_allowed`` that are patterns over names; a star after a colon is any port.
 _STAR_IN_HOST: Final = re.compile(r"\*[.-]|-\*").search
 #: A preflight and an actual request, as any page may send them.
-_PROBES: Final = (
+_CORS_REQUESTS: Final = (
     ("OPTIONS", {"Origin": "https://a.example", "Access-Control-Request-Method": "PUT"}),
     ("GET", {"Origin": "https://a.example"}),
 )
@@ -64,7 +64,7 @@ class Report(NamedTuple):
 
     def of(self, level: str) -> list[Finding]:
         """Return the findings of one level: ``error``, ``warning`` or ``note``."""
-        return [each for each in self.findings if each.level == level]
+        return [finding for finding in self.findings if finding.level == level]
 
     def status(self, *, strict: bool = False) -> int:
         """Return the exit status: 2 for errors, 1 for warnings if *strict*, else 0."""
@@ -90,7 +90,7 @@ class Report(NamedTuple):
         return {
             "file": self.file,
             "pipeline": None if self.node is None else _node_as_json(self.node),
-            "findings": [each.as_json() for each in self.findings],
+            "findings": [finding.as_json() for finding in self.findings],
         }
 
 
@@ -101,8 +101,8 @@ def _node_as_json(node: Node) -> dict[str, Any]:
         "filter": node.kind or None,
         "place": node.place.as_json(),
         "options": [
-            {"option": each.option, "value": each.value, "place": each.place.as_json()}
-            for each in node.values()
+            {"option": value.option, "value": value.value, "place": value.place.as_json()}
+            for value in node.values()
         ],
         "inner": {key: _node_as_json(inner) for key, inner in node.inner.items()},
     }
@@ -123,10 +123,10 @@ def check(
     """
     problems: list[DeploymentError] = []
     try:
-        node = read(path, name, variables, problems)
+        node = read_deployment(path, name, variables, problems)
     except DeploymentError as error:
         return Report(path, None, _judged([_problem_finding(error)], missing_ok=missing_ok))
-    file = os.path.abspath(path)  # noqa: PTH100 -- as in read()
+    file = os.path.abspath(path)  # noqa: PTH100 -- as in read_deployment()
     routes = list(node.routes())
     nodes = list(dict.fromkeys(chain.from_iterable(routes)))
     sound = [node for node in nodes if not configuration_problems(node)]
@@ -196,7 +196,7 @@ def _is_missing(check: str | None) -> bool:
 
 
 def _foreign_findings(nodes: Iterable[Node]) -> Iterator[Finding]:
-    """Yield what is wrong with the filters of other packages, by trying each of them out once."""
+    """Try each filter of other packages once, and yield what is wrong with it."""
     tried = set()
     for node in nodes:
         key = node.sections or node.name
@@ -218,7 +218,7 @@ def _tried(node: Node) -> Iterator[Finding]:
     except DeploymentError as error:
         yield Finding("error", error.place, error.message, code="filter-raises")
         return
-    for method, path, headers, ours, what in _probes(node):
+    for method, path, headers, ours, what in _trial_requests(node):
         reached.clear()
         answer = send(app, Request.blank(path, method=method, headers=headers))
         if not reached:
@@ -231,15 +231,15 @@ def _tried(node: Node) -> Iterator[Finding]:
             return
 
 
-def _probes(node: Node) -> Iterator[tuple[str, str, Mapping[str, str], str, str]]:
-    """Yield requests that filters of ours inside of another should see.
+def _trial_requests(node: Node) -> Iterator[tuple[str, str, Mapping[str, str], str, str]]:
+    """Yield requests that a filter of another package should pass on to ours.
 
     Each has a method, a path, headers, the name of our filter, and what is lost otherwise.
     """
     inside = [inner for route in node.routes() for inner in route]
     cors = next((inner.name for inner in inside if "cors" in inner.parts), None)
     if cors is not None:
-        for method, headers in _PROBES:
+        for method, headers in _CORS_REQUESTS:
             yield method, "/", headers, cors, "browsers get no CORS headers"
     health = next((inner for inner in inside if "health" in inner.parts), None)
     if health is not None:
@@ -248,7 +248,7 @@ def _probes(node: Node) -> Iterator[tuple[str, str, Mapping[str, str], str, str]
 
 
 def _order_findings(route: Sequence[Node]) -> Iterator[Finding]:
-    """Yield which of our filters are in the wrong order, or there twice, on a way."""
+    """Yield which of our filters are in the wrong order on a route, or appear twice."""
     ours = [node for node in route if {*node.parts} & {"request_id", "cors", "errors"}]
     seen: dict[str, Node] = {}
     for node in ours:
@@ -257,14 +257,14 @@ def _order_findings(route: Sequence[Node]) -> Iterator[Finding]:
                 yield from _twice(part, seen[part], node)
                 return
             seen[part] = node
-    giver = seen.get("request_id")
-    if giver is not None and giver is not ours[0]:
-        outer = ours[0]
+    recorder = seen.get("request_id")
+    if recorder is not None and recorder is not ours[0]:
+        inner, outer = recorder, ours[0]
         message = (
-            f"{giver.name} comes after {outer.name}, so responses that {outer.name} produces itself"
-            f" get no request id and no access record; list {giver.name} before {outer.name}"
+            f"{inner.name} comes after {outer.name}, so responses that {outer.name} produces itself"
+            f" get no request id and no access record; list {inner.name} before {outer.name}"
         )
-        yield Finding("warning", giver.mention, message, code="order-request-id")
+        yield Finding("warning", inner.mention, message, code="order-request-id")
     for outer, inner in pairwise(ours):
         if "errors" in outer.parts:
             message = (
@@ -275,7 +275,7 @@ def _order_findings(route: Sequence[Node]) -> Iterator[Finding]:
 
 
 def _twice(part: str, outer: Node, inner: Node) -> Iterator[Finding]:
-    """Yield that two filters on one way do the same."""
+    """Yield that two filters on one route do the same."""
     if part == "cors":
         if (paths := _common_paths(outer, inner)) is None:
             return
@@ -314,7 +314,7 @@ def _common_paths(outer: Node, inner: Node) -> list[str] | None:
 
 
 def _exception_findings(route: Sequence[Node]) -> Iterator[Finding]:
-    """Yield which filters of other packages stand outside of ``errors``."""
+    """Yield which filters of other packages are outside ``errors``."""
     ours = next((node for node in route if "errors" in node.parts), None)
     if ours is None:
         return
@@ -359,7 +359,7 @@ def _cors_findings(node: Node) -> Iterator[Finding]:
 
 
 def _remark_findings(node: Node) -> Iterator[Finding]:
-    """Yield what settings have to tell the operator."""
+    """Yield the remarks of the settings."""
     for loaded in node.loaded:
         for remark in loaded.settings.remarks:
             if remark.item or remark.option != "cors_allowed":  # not that CORS is off
@@ -396,13 +396,13 @@ def _hidden_findings(node: Node) -> Iterator[Finding]:
 
 
 def _route_findings(route: Sequence[Node]) -> Iterator[Finding]:
-    """Yield what the options of filters on one way mean for each other."""
-    giver = next((node for node in route if node.request_id is not None), None)
-    if giver is None or giver.request_id is None:
+    """Yield conflicts between the options of different filters on one route."""
+    recorder = next((node for node in route if node.request_id is not None), None)
+    if recorder is None or recorder.request_id is None:
         return
     node = next((node for node in route if node.cors is not None and node.cors.origins), None)
     if node is not None and node.cors is not None:
-        header = giver.request_id.request_id_header
+        header = recorder.request_id.request_id_header
         exposed = {name.lower() for name in node.cors.cors_expose_headers}
         if not exposed & {header.lower(), ANY}:
             place = node.place_of("cors_expose_headers")
@@ -410,13 +410,13 @@ def _route_findings(route: Sequence[Node]) -> Iterator[Finding]:
             message = f"scripts cannot read {header}; add it to cors_expose_headers"
             yield Finding("warning", place, message, code="id-not-exposed")
     health = next((node for node in route if "health" in node.parts), None)
-    if health is not None and route.index(health) > route.index(giver):
-        excluded = giver.request_id.log_exclude_paths
+    if health is not None and route.index(health) > route.index(recorder):
+        excluded = recorder.request_id.log_exclude_paths
         paths = [path for path in _health_paths(health) if not _is_excluded(path, excluded)]
-        if giver.request_id.log_requests and paths:
+        if recorder.request_id.log_requests and paths:
             message = (
-                f"every probe writes an access record; list {health.name} before {giver.name}, or"
-                f" add {', '.join(paths)} to log_exclude_paths"
+                f"every probe writes an access record; list {health.name} before"
+                f" {recorder.name}, or add {', '.join(paths)} to log_exclude_paths"
             )
             yield Finding("warning", health.mention, message, code="health-logged")
 

@@ -2,8 +2,7 @@
 
 Use ``check`` before a deployment, in CI with ``--strict``; ``explain`` when a browser reports a
 CORS error; ``options`` to look one up. They serve nothing and change nothing. They read the file,
-the environment and the ``.env`` file of the place where they run, so run them where and as the
-server runs.
+the environment and the ``.env`` file where they run, so run them where and as the server runs.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from wsgi_mw_paste.command.exchange import build, make_real
 from wsgi_mw_paste.command.explain import explain
 from wsgi_mw_paste.command.loader import DeploymentError
 from wsgi_mw_paste.command.output import Terminal, write_explanation, write_options, write_report
-from wsgi_mw_paste.command.pipeline import read
+from wsgi_mw_paste.command.pipeline import read_deployment
 from wsgi_mw_paste.factories import FACTORIES
 from wsgi_mw_paste.settings import printable, reference
 
@@ -57,7 +56,8 @@ example:
 exit status: 0 allowed, 1 refused, 2 errors
 
 The page and the application are assumed to have different origins. A header
-without a value may have any; a Content-Type is assumed to be application/json.
+given without a value may have any value, except Content-Type: that is assumed
+to be application/json.
 """
 _OPTIONS: Final = """\
 example:
@@ -68,10 +68,10 @@ example:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status.
 
-    :param arguments: those of the command line; without them, the process's.
+    :param arguments: those of the command line; by default, the process's.
     """
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the caller, who wants nothing of it
+        if getattr(sys, name) is None:  # the caller has closed it, and wants no output
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     try:
         status = _run(arguments)
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DeploymentError as error:
         return _fail(error)
     except BrokenPipeError:
-        # The reader, head for one, has enough.
+        # The reader, such as head, has read enough.
         _drop_output()
         return 1
     except OSError as error:
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     parser = _parser()
     try:
-        # Variables are recognised by their =, so they may follow options, too.
+        # Variables are recognized by their =, so they may also follow options.
         given, rest = parser.parse_known_args(arguments)
         words = [*getattr(given, "variables", ()), *rest]
         takes_none = "variables" not in given
@@ -109,7 +109,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _unrecognized(words: Sequence[str], *, is_explain: bool) -> str:
-    """Return what argparse says of words that it does not know; there may be a token in them."""
+    """Return the message on unknown words, without values of headers, which may be tokens."""
     if not is_explain:
         return printable(f"unrecognized arguments: {' '.join(words)}; a variable is NAME=VALUE")
     names = " ".join(word.partition("=")[0] for word in words if word.startswith("-"))
@@ -120,7 +120,7 @@ def _unrecognized(words: Sequence[str], *, is_explain: bool) -> str:
 
 
 def _drop_output() -> None:
-    """Forget what could not be written; Python would complain about it again at its exit."""
+    """Discard what could not be written; Python would complain about it again when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -146,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--missing-ok",
         action="store_true",
-        help="code that is not installed here is a note, not an error",
+        help="report code that is not installed here as a note, not an error",
     )
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=_check)
@@ -166,11 +166,13 @@ def _parser() -> argparse.ArgumentParser:
         "--credentials", action="store_true", help='fetch with credentials: "include"'
     )
     command.add_argument(
-        "--upload-listener", action="store_true", help="the script listens to its upload's progress"
+        "--upload-listener",
+        action="store_true",
+        help="the script listens to the progress of its upload",
     )
     command.add_argument("--path", default="/", help="the path (default: /)")
     command.add_argument(
-        "--route", metavar="KEY", help="which of a composite's pipelines to take, by its key"
+        "--route", metavar="KEY", help="the key of the pipeline to take, if a composite has several"
     )
     command.add_argument(
         "--app", action="store_true", help="call the application itself, not a stand-in"
@@ -210,7 +212,7 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _explain(given: argparse.Namespace) -> int:
-    # Any host but the page's: the question is about another origin.
+    # Any host but the page's, so that the request is cross-origin.
     host = "127.0.0.1" if given.origin == "http://localhost" else "localhost"
     if not given.path.startswith("/"):
         return _fail("expected a path that starts with /")
@@ -221,7 +223,7 @@ def _explain(given: argparse.Namespace) -> int:
         return _fail(error)
     fetch = replace(fetch, credentials=given.credentials, listener=given.upload_listener)
     errors: list[DeploymentError] = []
-    node = whole = read(*_target(given), given.variables, errors)
+    node = whole = read_deployment(*_target(given), given.variables, errors)
     if choices := node.choices:
         if given.route not in choices:
             return _fail(f"expected --route with one of {', '.join(choices)}")
@@ -258,7 +260,7 @@ def _options(given: argparse.Namespace) -> int:
 
 
 def _fail(*reasons: object) -> int:
-    """Write a line for each reason; return the exit status of errors."""
+    """Write a line for each reason, and return the exit status for errors."""
     for reason in reasons:
         Terminal(sys.stderr, sys.maxsize).write(f"wsgi-mw-paste: {reason}", "red")
     return 2
@@ -266,9 +268,9 @@ def _fail(*reasons: object) -> int:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what is not ours off stdout, and our records off stderr.
+    """Keep other output off stdout, and our log records off stderr.
 
-    Python writes records without a handler there.
+    Python writes records that no handler takes to stderr.
     """
     logger, handler = logging.getLogger("wsgi_mw_paste"), logging.NullHandler()
     logger.addHandler(handler)

@@ -1,4 +1,4 @@
-"""The deployment as an application, and a request sent to it."""
+"""The deployment as an application, and requests sent to it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from paste.deploy.loadwsgi import APP
 from webob import Request, Response
 
+from wsgi_mw_paste.command.findings import described
 from wsgi_mw_paste.command.loader import STAND_IN, blaming
 from wsgi_mw_paste.command.pipeline import application_node
 
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
     from wsgi_mw_paste.command.loader import DeploymentError
     from wsgi_mw_paste.command.pipeline import Node
 
-#: The list in the environ of the nodes that a request has come to.
+#: The environ key of a list: the nodes that a request has come to.
 PASSED_KEY: Final = "wsgi_mw_paste.passed"
-#: The list in the environ of the CORS headers that the application itself sent.
+#: The environ key of a list: the CORS headers that the application itself sent.
 _OWN_KEY: Final = "wsgi_mw_paste.own_cors_headers"
-_MESSAGE_LIMIT: Final = 500
 
 
 def build(
@@ -32,7 +32,7 @@ def build(
 ) -> WSGIApplication:
     """Call the factories, innermost first.
 
-    Whatever a request comes to leaves its node in the environ's :data:`PASSED_KEY`.
+    Everything that a request comes to adds its node to the list under :data:`PASSED_KEY`.
 
     :param make_app: returns the application at the end of a route.
     :raises DeploymentError: a factory raises.
@@ -56,7 +56,7 @@ def build(
 
 
 def _noting(app: WSGIApplication) -> WSGIApplication:
-    """Return an application that leaves its CORS headers in the environ's :data:`_OWN_KEY`."""
+    """Return an application that leaves its CORS headers in the list under :data:`_OWN_KEY`."""
 
     def noting(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         own = environ.setdefault(_OWN_KEY, [])
@@ -84,12 +84,12 @@ def make_real(node: Node) -> WSGIApplication:
 class Exchange(NamedTuple):
     """A request and its answer.
 
-    :ivar request: as it was sent; filters change what they get.
+    :ivar request: the request as it was sent, before filters changed it.
     :ivar passed: the nodes that the request came to, in order.
     :ivar raised: the exception that nothing turned into a response, in one line; servers then send
         a bare 500, and *response* is one.
-    :ivar exits: it was ``SystemExit``, at which a server ends instead.
-    :ivar replaced: the CORS headers that the application sent, and that are not in the response.
+    :ivar exits: whether it was ``SystemExit``, which ends a server instead.
+    :ivar replaced: the CORS headers that the application sent and the response does not have.
     """
 
     request: Request
@@ -101,19 +101,18 @@ class Exchange(NamedTuple):
 
 
 def send(app: WSGIApplication, request: Request) -> Exchange:
-    """Call an application as a server does; its body is closed unread, for it may have no end."""
+    """Call an application as a server does. The body is closed unread, as it may have no end."""
     passed: list[Node] = []
     own: list[tuple[str, str]] = []
     sent = Request({**request.environ, PASSED_KEY: passed, _OWN_KEY: own})
     try:
-        # catch_exc_info is WebOb's name for what start_response is to do with an answer that comes
-        # in place of an exception: take it.
+        # catch_exc_info: let start_response take an answer that comes in place of an exception.
         response = sent.get_response(app, catch_exc_info=True)
         if hasattr(response.app_iter, "close"):
             response.app_iter.close()
         _check_headers(response)
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever foreign code does
-        raised = f"{type(error).__name__}: {' '.join(str(error).split())}"[:_MESSAGE_LIMIT]
+        raised = described(error)
         exits = isinstance(error, SystemExit)
         return Exchange(request, Response(status=500), passed, raised, exits)
     replaced = [header for header in own if header not in response.headerlist]

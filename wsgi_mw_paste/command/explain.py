@@ -1,6 +1,6 @@
 """A simulated browser that sends a request through a pipeline, and explains the outcome.
 
-Use it to find out why a script gets no response, without a browser and before anything is deployed.
+Use it to find out why a script gets no response, without a browser, and before you deploy.
 It knows nothing of proxies, caches, cookies, mixed content or the page's Content-Security-Policy,
 any of which may stop a real request.
 """
@@ -49,15 +49,15 @@ if TYPE_CHECKING:
 _MAX_REDIRECTS: Final = 20
 #: How many near misses a verdict names.
 _MAX_NEAR: Final = 3
-#: The failure where no server is left to answer.
-_END: Final = "no response, because the process ends"
+#: The failure if the process ends.
+_PROCESS_ENDS: Final = "no response, because the process ends"
 
 
 class Step(NamedTuple):
     """A request that the browser sends.
 
     :ivar why: the reasons for a preflight; an actual request has none.
-    :ivar failure: what is wrong with the response, empty if the browser goes on.
+    :ivar failure: what is wrong with the response, empty if the browser continues.
     """
 
     why: Sequence[str]
@@ -68,9 +68,9 @@ class Step(NamedTuple):
 class Refusal(NamedTuple):
     """Why a script gets no response.
 
-    :ivar reason: in the words of the 403 and the log, if it is one of theirs.
+    :ivar reason: the reason, where possible in the words of the 403 and the log.
     :ivar advice: what to change.
-    :ivar place: where; ``None`` if it is nowhere in the file.
+    :ivar place: where to change it; ``None`` if that is not in the file.
     :ivar near: the entries of ``cors_allowed`` that nearly cover the origin.
     """
 
@@ -167,7 +167,9 @@ def _steps(app: WSGIApplication, fetch: Fetch, origin: str, *, cors: bool) -> It
         }
         headers = {name: value for name, value in headers.items() if value}
         exchange = send(app, Request.blank(fetch.url, method="OPTIONS", headers=headers))
-        failure = _END * exchange.exits or preflight_failure(fetch, origin, exchange.response)
+        failure = _PROCESS_ENDS * exchange.exits or preflight_failure(
+            fetch, origin, exchange.response
+        )
         yield Step(why, exchange, failure)
     headers = {
         name: SAFELISTED_HEADERS.get(name, "-") if value is None else value
@@ -177,7 +179,7 @@ def _steps(app: WSGIApplication, fetch: Fetch, origin: str, *, cors: bool) -> It
         headers["Origin"] = origin
     exchange = send(app, Request.blank(fetch.url, method=fetch.method, headers=headers))
     failure = cors_failure(fetch, origin, exchange.response) if cors else ""
-    yield Step([], exchange, _END * exchange.exits or failure)
+    yield Step([], exchange, _PROCESS_ENDS * exchange.exits or failure)
 
 
 def _refusal(fetch: Fetch, origin: str, step: Step) -> Refusal:
@@ -237,7 +239,7 @@ def _speaks_for(node: Node, exchange: Exchange) -> bool:
     """Say whether a node is a CORS filter whose ``cors_paths`` cover the request."""
     if node.cors is None:
         return False
-    return node.cors.paths.every or node.cors.paths.match(exchange.request.environ)
+    return node.cors.paths.match(exchange.request.environ)
 
 
 def _without_cors(exchange: Exchange) -> Refusal:
@@ -257,11 +259,11 @@ def _without_cors(exchange: Exchange) -> Refusal:
 
 
 def _change(node: Node, option: str, reason: str, item: str) -> Refusal:
-    """Return a refusal that one more item in a list would lift."""
+    """Return a refusal that advises to add an item to a list."""
     if node.place_of(option).level != "default":
         return Refusal(reason, f"add {item} to {option}", node.place_of(option))
     # A value that is written replaces the default, so it has to repeat it.
-    default = next(each.text for each in node.values() if each.option == option)
+    default = next(value.text for value in node.values() if value.option == option)
     text = f"{default}, {item}" if default else item
     return Refusal(reason, f"write {option} = {text}", node.place)
 

@@ -1,6 +1,6 @@
-"""What does nothing: sections, options and variables that look as if they did.
+"""What does nothing: sections, options and variables that look as if they did something.
 
-For ``check`` alone. At start, a service does not complain about what is not its own.
+For ``check`` alone: at start, a filter does not complain about what is not its own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from wsgi_mw_paste._environment import DOTENV, FILE_SUFFIX
 from wsgi_mw_paste._ini import IniFile, Section, sections_of
 from wsgi_mw_paste._loading import PEERS_NAMES
 from wsgi_mw_paste.command.findings import Finding, Place, place_in
+from wsgi_mw_paste.command.loader import NAMING_KEYS
 from wsgi_mw_paste.factories import FACTORIES
 from wsgi_mw_paste.settings import options
 
@@ -23,17 +24,16 @@ if TYPE_CHECKING:
     from wsgi_mw_paste._ini import IniFiles
     from wsgi_mw_paste.command.pipeline import Node
 
-#: How alike two names are that one of them is taken for a misspelling; 1 is the same.
+#: How similar a name has to be to an option to count as a misspelling of it; 1 is equal.
 _NEARLY: Final = 0.9
-#: Keys that name other sections; in a composite, every key may.
-_NAMING_KEYS: Final = ("pipeline", "use", "filter-with", "next")
-#: Options of other packages begin like these at times: Swift has a log_requests of its own.
+
+#: The beginnings of names that are only ours. Swift, for one, has a log_requests of its own.
 _DISTINCTIVE: Final = ("cors_", "request_id_", "log_tokens", "health_")
 
 
 @functools.cache
 def _owners() -> Mapping[str, Sequence[str]]:
-    """Return every option, and the files of secrets, each with the filters that have it."""
+    """Return the filters that have an option, by every key that sets one."""
     owners: dict[str, list[str]] = {}
     for factory in FACTORIES.values():
         for cls in factory.settings:
@@ -49,10 +49,19 @@ def idle_findings(node: Node, path: str, *, is_whole: bool) -> Iterator[Finding]
 
     :param node: what a request comes to first.
     :param path: the file.
-    :param is_whole: there are no stand-ins, of which it is not known what they are.
+    :param is_whole: there are no stand-ins, any of which may be in place of a filter of ours.
     """
     file = node.files[path]
     ours = {section: name for name in FACTORIES for _, section in sections_of(name, [file])}
+    # Also what inherits from another file, by ``use = config:…``.
+    ours |= {
+        section.name: part.factory.name
+        for route in node.routes()
+        for part in route
+        if part.factory
+        for section in part.sections
+        if section.file == path
+    }
     yield from _unused_filters(file, node.files, ours)
     yield from _misplaced_options(file, node.files, ours)
     if any(part.factory for route in node.routes() for part in route):
@@ -68,7 +77,7 @@ def _unused_filters(file: IniFile, files: IniFiles, ours: dict[str, str]) -> Ite
         for other in files.reachable(file.path)
         for section, items in other.sections.items()
         for key, text in items.items()
-        if key in _NAMING_KEYS or section.startswith("composit")
+        if key in NAMING_KEYS or section.startswith("composit")
         for word in text.split()
     }
     for section in ours:
@@ -82,7 +91,7 @@ def _unused_filters(file: IniFile, files: IniFiles, ours: dict[str, str]) -> Ite
 
 
 def _how_to_use(name: str, file: IniFile) -> str:
-    """Return what to write to put a filter in front of an application of this file."""
+    """Return what to write to put a filter in front of an application in this file."""
     for section, items in file.sections.items():
         if section.startswith("pipeline:") and "pipeline" in items:
             return f"write pipeline = {name} {' '.join(items['pipeline'].split())} in [{section}]"
@@ -135,7 +144,7 @@ def _near_variables() -> Iterator[Finding]:
 
 
 def _nearly(name: str) -> str | None:
-    """Return the option that a name is nearly, but not quite."""
+    """Return the option that a name is nearly equal to, ``None`` if it is equal to one."""
     if name in _owners():
         return None
     return next(iter(difflib.get_close_matches(name, _owners(), n=1, cutoff=_NEARLY)), None)

@@ -1,8 +1,8 @@
-"""PasteDeploy's loader, asked for its contexts, and its errors made one line each.
+"""PasteDeploy's loader, which returns contexts, and its errors as messages of one line.
 
-What PasteDeploy cannot load is no guess here: its own loader reads the sections and imports the
-factories. It calls none of them. Where PasteDeploy stops at the first thing that is wrong, this one
-goes on with a stand-in, so that all that is wrong comes in one run.
+What PasteDeploy can load is not guessed: its own loader reads the sections and imports the
+factories, but calls none of them. Where PasteDeploy stops at the first error, this loader goes on
+with a stand-in, so that one run finds all errors.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from paste.deploy.loadwsgi import (
 from webob import Response
 
 from wsgi_mw_paste._ini import IniFiles, Section, included_path
-from wsgi_mw_paste.command.findings import Place, place_in
+from wsgi_mw_paste.command.findings import Place, described, in_one_line, place_in
 from wsgi_mw_paste.factories import FACTORIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_MESSAGE_LIMIT: Final = 500
+
 #: How many names a wrong one is compared with.
 _MAX_NAMES: Final = 500
 #: What stands in for an application.
 STAND_IN: Final = Response("a stand-in for the application\n", content_type="text/plain")
-#: The keys of a section that name other sections.
-_NAMING_KEYS: Final = ("pipeline", "use", "filter-with", "next")
+#: The keys of a section that name other sections. In a composite, every key may.
+NAMING_KEYS: Final = ("pipeline", "use", "filter-with", "next")
 
 
 class DeploymentError(Exception):
@@ -56,7 +56,7 @@ class DeploymentError(Exception):
 
 
 class _UnknownNameError(LookupError):
-    """A name stands for nothing, or for several things; the message is ours."""
+    """A name stands for no section, or for several; the message is ours."""
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
@@ -64,11 +64,11 @@ class _UnknownNameError(LookupError):
 
 
 class StandIn:
-    """A factory in place of one that cannot be had.
+    """A factory in place of one that cannot be loaded.
 
-    Its application answers everything, its filter passes everything on.
+    Its application answers every request; its filter passes every request on.
 
-    :ivar error: why it cannot be had.
+    :ivar error: why it cannot be loaded.
     """
 
     def __init__(self, object_type: Any, error: DeploymentError) -> None:
@@ -88,11 +88,11 @@ def load_context(
     """Return the context of ``loadapp("config:PATH", NAME, global_conf=VARIABLES)``.
 
     Each context has three attributes more than PasteDeploy's own: ``files``, which it was read
-    from, ``sections``, which configure it, each inheriting from the next, and ``spec``, what a name
-    without a section is.
+    from; ``sections``, which configure it, each inheriting from the next; and ``spec``, the name
+    of something that has no section.
 
-    :param problems: gets what is wrong with parts of the deployment, which are then replaced by
-        a :class:`StandIn`; without it, the first such problem is raised.
+    :param problems: a list that gets the problems of parts of the deployment, which are then
+        replaced by a :class:`StandIn`; without it, the first such problem is raised.
     :raises DeploymentError: the file cannot be read, or has no such application.
     """
     deployment = Deployment(IniFiles(variables, reread=False), problems)
@@ -110,11 +110,11 @@ class Deployment:
     def __init__(self, files: IniFiles, problems: list[DeploymentError] | None) -> None:
         self.files = files
         self._problems = problems
-        #: The sections that are being loaded; one that comes up again would have no end.
+        #: The sections that are being loaded. One that comes up again is part of a circle.
         self.open: list[Section] = []
 
     def report(self, error: DeploymentError) -> None:
-        """Take note of an error, once.
+        """Add an error to the problems, once.
 
         :raises DeploymentError: the error, if there is no list of problems.
         """
@@ -126,11 +126,11 @@ class Deployment:
 
 @contextlib.contextmanager
 def blaming(place: Place, files: IniFiles | None = None) -> Iterator[None]:
-    """Turn whatever is raised into a :class:`DeploymentError`; here, or nearer to the cause.
+    """Turn what is raised into a :class:`DeploymentError` at this place, or at one the error names.
 
-    ``SystemExit`` as well: code that is only looked at must not end the command.
+    ``SystemExit`` as well: code that is only checked must not end the command.
 
-    :param files: for the line of a cause that is nearer.
+    :param files: to find the line of a place that the error names.
     """
     try:
         yield
@@ -146,7 +146,7 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
     def __init__(
         self, path: str, deployment: Deployment, variables: Mapping[str, str] | None = None
     ) -> None:
-        # As PasteDeploy does it, but for where the text comes from.
+        # As PasteDeploy does, except for where the text comes from.
         file = deployment.files[path]
         if file.error is not None:
             raise file.error
@@ -158,7 +158,7 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
         self.parser.optionxform = str
         self.parser.read_string(file.text, path)
         self.update_defaults(variables or {}, overwrite=False)
-        # The section whose parts are being loaded; none for the application that is asked for.
+        # The section whose parts are being loaded; None at the top.
         self._within: Section | None = None
         # Of each section, the keys by the words in their values.
         self._keys: dict[Section, dict[str, str]] = {}
@@ -188,14 +188,14 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
     def stand_in(
         self, object_type: Any, error: DeploymentError, name: str | None, global_conf: Any
     ) -> Any:
-        """Report an error, and return a context to go on with."""
+        """Report an error, and return a context in place of the one that cannot be loaded."""
         self.deployment.report(error)
         protocol = f"paste.{'filter' if object_type is FILTER else 'app'}_factory"
         context = LoaderContext(
             StandIn(object_type, error), object_type, protocol, dict(global_conf or {}), {}, self
         )
         if name is not None and name.lower().startswith(("egg:", "call:")):
-            # In a section's use =, its own prefix says what it is.
+            # It may stand in a section's use =; the section then says what it is.
             context.protocol = None
         context.spec, context.sections, context.files = name or "", (), self.files
         return context
@@ -220,7 +220,7 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
                 context = super().get_context(object_type, name, global_conf)
         finally:
             self.deployment.open.pop()
-        # A context of filter-with stands for the section's, and that one for its use =.
+        # A context of filter-with wraps that of the section, which wraps that of its use =.
         inner = context
         while inner.object_type is FILTER_WITH:
             inner.section = getattr(inner, "section", section)
@@ -250,7 +250,7 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
         return context
 
     def mention(self, name: str | None) -> Place:
-        """Return where the section that is being loaded names another."""
+        """Return where the section that is being loaded mentions a name."""
         section = self._within
         if section is None or name is None:
             return Place("section", self.filename)
@@ -262,13 +262,13 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
         items = self.files[section.file].sections.get(section.name, {})
         if section not in self._keys:
             # Those that always name sections come last, and so win.
-            keys = reversed((*_NAMING_KEYS, *items))
+            keys = reversed((*NAMING_KEYS, *items))
             self._keys[section] = {word: key for key in keys for word in items.get(key, "").split()}
         key = self._keys[section].get(name, "")
         return key, items.get(key, "")
 
     def find_config_section(self, object_type: Any, name: str | None = None) -> str:
-        """Return the section of a name, or say what else there is."""
+        """Return the section with a name; an error says which names there are."""
         found = [
             matches
             for prefixes in object_type.config_prefixes
@@ -333,7 +333,7 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
 
 
 def _check_entry_point(uri: str, object_type: Any) -> None:
-    """Refuse an entry point that this distribution does not have, and name the nearest."""
+    """Refuse an entry point that this distribution does not have; suggest the nearest."""
     distribution, _, name = uri[len("egg:") :].partition("#")
     if (
         object_type is FILTER
@@ -358,7 +358,7 @@ def _explained(error: BaseException, place: Place, files: IniFiles | None) -> De
             message = f"the distribution {error.name} is not installed here"
             return DeploymentError(place, message, "missing-code")
         case ImportError():
-            message = f"{type(error).__name__}: {_in_one_line(error)}"
+            message = described(error)
             return DeploymentError(place, message, "missing-code")
         case OSError() if error.strerror:
             message = error.strerror
@@ -380,17 +380,13 @@ def _message_of(error: BaseException, place: Place) -> str:
         case IndexError() if place.section.startswith("pipeline:"):
             return "expected the names of filters, then the name of an application"
         case LookupError() if type(error) is LookupError:
-            # What PasteDeploy itself says is a sentence.
-            return _in_one_line(error)
-    return f"{type(error).__name__}: {_in_one_line(error)}"
-
-
-def _in_one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:_MESSAGE_LIMIT]
+            # Raised by PasteDeploy itself, whose message is a sentence.
+            return in_one_line(error)
+    return described(error)
 
 
 def _ill_formed(error: configparser.Error, place: Place, files: IniFiles | None) -> DeploymentError:
-    """Return an error of the parser's without the text that it repeats: it may be a secret."""
+    """Return an error of the parser without the text that it repeats, which may be a secret."""
     file = str(getattr(error, "source", place.file))
     match error:
         case configparser.MissingSectionHeaderError():

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wsgi_mw_paste._access import ACCESS_LOGGER
 from wsgi_mw_paste._ini import Section
-from wsgi_mw_paste.command.findings import Finding, Place, place_in
+from wsgi_mw_paste.command.findings import Finding, Place, described, place_in
 from wsgi_mw_paste.context import request_id_scope
 from wsgi_mw_paste.logging import AttachRequestIdFilter
 
@@ -76,8 +76,8 @@ def logging_findings(
     :param files: what reads it.
     :param file: its path.
     :param variables: those of the command line.
-    :param ids: some filter gives requests their ids.
-    :param access: some filter writes access records.
+    :param ids: whether a filter gives requests their ids.
+    :param access: whether a filter writes access records.
     """
     if "loggers" not in files[file].sections:
         message = (
@@ -122,7 +122,7 @@ class _Logger(NamedTuple):
 
 
 class _FileConfig:
-    """``fileConfig`` on text: what it would make, and every step at which it would fail.
+    """What ``fileConfig`` would make of the text, and every step at which it would fail.
 
     :ivar loggers: by their qualified names; the root's is empty.
     """
@@ -135,7 +135,7 @@ class _FileConfig:
         self._files = files
         self._file = file
         self._sections = sections = files[file].sections
-        # Dicts without values; None where the list itself is wrong.
+        # Dicts used as ordered sets; None where the list itself is wrong.
         self._listed: dict[str, dict[str, None] | None] = {}
         # As servers call it. The file's own [DEFAULT] wins, section by section.
         given = {"here": os.path.dirname(file), "__file__": file, **variables}  # noqa: PTH120
@@ -143,7 +143,7 @@ class _FileConfig:
         self._texts = {name: self._defaults | _lowered(sections[name]) for name in sections}
 
     def writers(self) -> list[str]:
-        """Return the names of the handlers that write something, as far as is known."""
+        """Return the names of the handlers that write something, or may do so."""
         return [
             name
             for name, handler in self.handlers.items()
@@ -178,7 +178,7 @@ class _FileConfig:
         return place_in(self._files, Section(self._file, section))
 
     def raw(self, section: str, key: str) -> str | None:
-        """Return a text as it stands, ``None`` if there is none."""
+        """Return a text as it is written, ``None`` if there is none."""
         return self._texts[section].get(key)
 
     def text(self, section: str, key: str) -> str | None:
@@ -230,7 +230,7 @@ class _FileConfig:
             self._read_logger(name)
 
     def _check_keys(self) -> None:
-        """Look for keys that ``fileConfig``, unlike PasteDeploy, takes for the same."""
+        """Look for keys that ``fileConfig``, unlike PasteDeploy, takes for the same key."""
         for section, keys in self._sections.items():
             spelled: dict[str, str] = {}
             for key in keys:
@@ -288,7 +288,7 @@ class _FileConfig:
             self.report("logging-section-unlisted", f"{kind}_{name}", "", message, level="note")
 
     def _read_formatter(self, section: str) -> logging.Formatter | None:
-        """Return the formatter that ``fileConfig`` makes, ``None`` if that is not known."""
+        """Return the formatter that ``fileConfig`` makes, ``None`` if it is not known."""
         cls: Any = logging.Formatter
         if self.raw(section, "class"):
             written = self.text(section, "class")
@@ -313,10 +313,10 @@ class _FileConfig:
             message = "expected %, { or $"
             self.report("logging-format", section, "style", message, value=style)
         elif isinstance(error, ValueError):
-            message = f"expected a format in the style {style} ({_said(error)})"
+            message = f"expected a format in the style {style} ({described(error)})"
             self.report("logging-format", section, "format", message)
         else:
-            message = f"called with format, datefmt and style, it raises {_said(error)}"
+            message = f"called with format, datefmt and style, it raises {described(error)}"
             self.report("logging-class", section, "class", message)
 
     def _read_handler(self, section: str) -> _Handler:
@@ -409,8 +409,8 @@ class _FileConfig:
         try:
             return _evaluate(text)
         except Exception as error:  # noqa: BLE001 -- whatever the expression raises
-            # The text is not repeated: handlers of mail have passwords among their arguments.
-            self.report("logging-arguments", section, key, f"{expected} ({_said(error)})")
+            # The text is not repeated: the arguments of an SMTPHandler include a password.
+            self.report("logging-arguments", section, key, f"{expected} ({described(error)})")
             return _UNKNOWN
 
     def _check_call(self, section: str, cls: type, args: object, kwargs: object) -> None:
@@ -454,10 +454,10 @@ class _FileConfig:
         if (is_part and is_local) or isinstance(cause, ValueError):  # of a name with two dots
             self._report_class(section, name, known)
         elif isinstance(cause, ImportError):
-            message = f"cannot be imported here ({_said(cause)}); install it"
+            message = f"cannot be imported here ({described(cause)}); install it"
             self.report("missing-code", section, "class", message, value=name)
         else:
-            message = f"importing it raises {_said(cause)}"
+            message = f"importing it raises {described(cause)}"
             self.report("logging-class", section, "class", message, value=name)
         return None
 
@@ -472,20 +472,20 @@ class _FileConfig:
 def _look_for_id(
     config: _FileConfig, name: str, formatter: logging.Formatter | None, *, ids: bool
 ) -> None:
-    """Report records of this formatter's handlers that lack the request id."""
+    """Report the handlers whose records this formatter writes without the request id."""
     section = f"formatter_{name}"
     bare = list(_handlers_without_id(config, name))
     if formatter is None or not bare:
         return
     in_format = re.search(r"\brequest_id\b", config.raw(section, "format") or "")
-    # Asked rather than looked up, so that classes of others count as well.
+    # Tried out, so that formatters of other packages count as well.
     record = logging.LogRecord(__name__, logging.INFO, __file__, 0, "", (), None)
     with request_id_scope() as request_id:
         try:
             level, failure = "warning", "it stays empty"
             text = str(formatter.format(record))
         except _ANYTHING as error:
-            level, failure = "error", f"every record fails ({_said(error)})"
+            level, failure = "error", f"every record fails ({described(error)})"
             text = ""
     if request_id in text:
         return
@@ -508,19 +508,20 @@ def _handlers_without_id(config: _FileConfig, formatter: str) -> Iterator[str]:
         if handler.cls is not None and issubclass(handler.cls, AttachRequestIdFilter)
     }
     for name, handler in config.handlers.items():
-        # What a class of others does is not known.
+        # What the classes of other packages add is not known.
         is_pythons = getattr(handler.cls, "__module__", "") in ("logging", "logging.handlers")
         if handler.formatter == formatter and name not in targets and is_pythons:
             yield name
 
 
 def _follow_access_records(config: _FileConfig) -> None:
-    """Report where the access records end, if no handler writes them."""
-    if any(each.level == "error" and each.code != "missing-code" for each in config.findings):
+    """Report where the access records get lost, if no handler writes them."""
+    errors = [finding for finding in config.findings if finding.level == "error"]
+    if any(error.code != "missing-code" for error in errors):
         return  # what would become of them is not known
     names = (ACCESS_LOGGER, "wsgi_mw_paste", "")
     chain = [config.loggers[name] for name in names if name in config.loggers]
-    # A logger without a level has that of the next one; a root without one lets everything pass.
+    # A logger without a level has that of the next one; without one, the root lets everything pass.
     deciding = next((logger for logger in chain if logger.level), chain[-1])
     if (deciding.level or logging.NOTSET) > logging.INFO:
         _report_level(config, deciding)
@@ -540,7 +541,7 @@ def _report_lost(config: _FileConfig, section: str, key: str, message: str) -> N
 
 
 def _report_level(config: _FileConfig, deciding: _Logger) -> None:
-    """Report that a logger's level drops the access records, with what to add."""
+    """Report that a logger's level drops the access records, and what to add."""
     is_default = config.raw(deciding.section, "level") is None
     what = (
         "the root logger's default level, WARNING, drops them" if is_default else "they are dropped"
@@ -577,7 +578,7 @@ def _cure(config: _FileConfig, deciding: _Logger) -> str:
 def _report_no_handler(config: _FileConfig, end: _Logger) -> None:
     """Report that no handler gets the access records.
 
-    :param end: the last logger that is asked for its handlers.
+    :param end: the last logger whose handlers are called.
     """
     writers = config.writers()
     advice = f"write handlers = {writers[0]}" if writers else "add a handler"
@@ -591,7 +592,7 @@ def _report_no_handler(config: _FileConfig, end: _Logger) -> None:
 def _evaluate(text: str) -> Any:
     """Return the value of an expression in logging's namespace, as ``fileConfig`` gets it.
 
-    :return: :data:`_UNKNOWN` if the expression contains a call: that is compiled, not made.
+    :return: :data:`_UNKNOWN` if the expression contains a call, which is not made.
     """
     tree = ast.parse(text.lstrip(" \t"), mode="eval")
     if any(isinstance(node, ast.Call) for node in ast.walk(tree)):
@@ -619,7 +620,7 @@ def _attaching(handlers: Sequence[str]) -> str:
 
 
 def _missing(name: str, what: str, known: Collection[str], cure: str) -> str:
-    """Return what is wrong with a name that is not there, and what to do about it."""
+    """Return what is wrong with a missing name, and what to do about it."""
     if not name:
         return "expected a name between the commas; remove the extra comma"
     if len(name.split()) > 1:
@@ -641,8 +642,3 @@ def _is_json_object(text: str) -> bool:
         return isinstance(json.loads(text), dict)
     except ValueError:
         return False
-
-
-def _said(error: BaseException) -> str:
-    """Return an exception in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class NearMiss(NamedTuple):
-    """An entry that differs from an origin in one respect, or in scheme and port.
+    """An entry that differs from an origin in one respect, or only in scheme and port.
 
     :ivar entry: the entry as it is written.
-    :ivar reason: the rest of a sentence that begins with the entry.
+    :ivar reason: how it differs: the rest of a sentence that begins with the entry.
     """
 
     entry: str
@@ -31,8 +31,8 @@ class NearMiss(NamedTuple):
 def near_misses(origin: str, entries: Iterable[str], policy: Policy) -> list[NearMiss]:
     """Return the entries that nearly cover an origin, in the order of the entries.
 
-    :param origin: as browsers send it; anything else is near to nothing.
-    :param entries: those of ``cors_allowed``; invalid ones are passed over.
+    :param origin: as browsers send it; anything else has no near misses.
+    :param entries: those of ``cors_allowed``; invalid ones are ignored.
     :param policy: what bare domain names mean depends on it.
     """
     parts = parse_origin(origin)
@@ -44,8 +44,8 @@ def near_misses(origin: str, entries: Iterable[str], policy: Policy) -> list[Nea
             patterns = read_entry(entry, policy).patterns
         except ValueError:
             continue
-        differences = [_differences(pattern, *parts) for pattern in patterns]
-        near = [each for each in differences if each is not None]
+        compared = [_differences(pattern, *parts) for pattern in patterns]
+        near = [differences for differences in compared if differences is not None]
         if near and all(near):
             fewest = min(near, key=len)
             found.append(NearMiss(entry, ", and ".join(fewest)))
@@ -53,7 +53,7 @@ def near_misses(origin: str, entries: Iterable[str], policy: Policy) -> list[Nea
 
 
 def _differences(pattern: Pattern, scheme: str, host: str, port: str) -> list[str] | None:
-    """Return what is different, nothing if the pattern covers it, ``None`` if too much is."""
+    """Return the differences: none if the pattern covers it, ``None`` if there are too many."""
     of_hosts = _difference_of_hosts(pattern, host)
     if of_hosts is None:
         return None
@@ -64,7 +64,7 @@ def _differences(pattern: Pattern, scheme: str, host: str, port: str) -> list[st
         found.append(f"allows {_name(pattern.port)}, not {_name(port)}")
     if of_hosts:
         return None if found else [of_hosts]
-    # Any host says something about extensions alone.
+    # A pattern for any host is near only to origins of extensions.
     is_alike = pattern.host or scheme.endswith("-extension")
     return found if is_alike else None
 
@@ -74,7 +74,7 @@ def _name(port: str) -> str:
 
 
 def _difference_of_hosts(pattern: Pattern, host: str) -> str | None:
-    """Return what is different, an empty string if nothing is, ``None`` if the hosts are far."""
+    """Return the difference: empty if there is none, ``None`` if the hosts are unrelated."""
     wanted = pattern.host
     if wanted and wanted.endswith(".") != host.endswith("."):
         stripped = pattern._replace(host=wanted.rstrip("."))

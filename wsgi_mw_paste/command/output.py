@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _COLOURS: Final = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}
 _LEVELS: Final = (("error", "red"), ("warning", "yellow"), ("note", "bold"))
-#: Columns. Below the first, no text is readable; a longer place stands on a line of its own; a
-#: value that has less room stands below its option.
+#: In columns: the narrowest readable text; the longest place that does not get a line of its own;
+#: the room below which a value goes below its option.
 _MIN_WIDTH: Final = 40
 _MAX_PLACE: Final = 14
 _MIN_VALUE: Final = 20
@@ -37,12 +37,12 @@ _CORS: Final = "access-control-"
 
 
 class Terminal:
-    """A stream that paragraphs are written to; coloured if it is a terminal that wants it.
+    """A stream that paragraphs are written to, in colour if it is a terminal.
 
-    https://no-color.org: ``NO_COLOR``, set and not empty, asks for none.
+    Not if ``NO_COLOR`` is set and not empty (https://no-color.org).
 
-    :param width: how many columns there are; by default those of the terminal, or ``COLUMNS``.
-    :ivar width: the same, and enough of them to read.
+    :param width: the number of columns; by default that of the terminal, or ``COLUMNS``.
+    :ivar width: the same, or the least that can be read.
     """
 
     def __init__(self, stream: TextIO, width: int | None = None) -> None:
@@ -58,8 +58,8 @@ class Terminal:
         A word that is too long for a line stays in one piece. What the stream cannot encode or
         should not show is escaped.
 
-        :param indent: how many spaces all lines start with.
-        :param hang: how many more, all but the first.
+        :param indent: the number of spaces at the start of every line.
+        :param hang: how many more there are at the start of every line but the first.
         """
         encoding = self._stream.encoding or "utf-8"
         text = printable(text).encode(encoding, "backslashreplace").decode(encoding)
@@ -80,7 +80,7 @@ class Terminal:
 def write_report(out: Terminal, report: Report, node: Node) -> None:
     """Write what is in effect, and what is wrong.
 
-    :param node: the report's, of a file that can be loaded.
+    :param node: that of the report, whose file can be loaded.
     """
     out.write(f"What a request passes through in {report.file}", "bold")
     _write_node(out, node, 2, {})
@@ -101,8 +101,8 @@ def _write_node(
 ) -> None:
     """Write a node and what it passes requests to.
 
-    :param seen: options that were written already, each with the key of the composite there.
-    :param under: the key of the composite here.
+    :param seen: options that were already written, each with the composite's key there.
+    :param under: the composite's key here.
     """
     head, place = f"{node.name}: {node.what}", str(node.place)
     fits = indent + len(f"{head}, {place}") <= out.width
@@ -148,7 +148,7 @@ def _write_values(out: Terminal, node: Node, indent: int) -> None:
 
 
 def _shown_place(value: Value, node: Node) -> str:
-    """Return the place of a value without what is known: its option, and the filter's section."""
+    """Return the place of a value without what is clear: its option and the filter's section."""
     place = value.place
     if place.key.lower() == value.option:
         place = place._replace(key="")
@@ -234,5 +234,5 @@ def write_options(out: Terminal, classes: Sequence[type[Settings]]) -> None:
 
 
 def _plain(markdown: str) -> str:
-    """Return a line of Markdown without its marks: code as it is, words without emphasis."""
+    """Return a line of Markdown without backticks and asterisks."""
     return re.sub(r"`([^`]*)`|\*(\w[^*]*)\*", lambda mark: mark[1] or mark[2], markdown)

@@ -1,6 +1,6 @@
 """The deployment as a tree: each filter, application and composite of an INI file.
 
-:func:`read` follows the file as :func:`paste.deploy.loadapp` does, and calls no factory;
+:func:`read_deployment` follows the file as :func:`paste.deploy.loadapp` does, and calls no factory;
 :mod:`~wsgi_mw_paste.command.exchange` makes an application of the tree.
 """
 
@@ -35,7 +35,7 @@ _MAX_DEPTH: Final = 200
 
 
 class Value(NamedTuple):
-    """An option of a filter, as it is in force.
+    """An option of a filter, with its value in effect.
 
     :ivar value: the value; a secret is masked.
     :ivar text: as an INI file would spell it.
@@ -51,8 +51,8 @@ class Value(NamedTuple):
 class Node:
     """A filter, a composite or an application.
 
-    :ivar role: which of the three.
-    :ivar context: PasteDeploy's.
+    :ivar role: ``filter``, ``composite`` or ``application``.
+    :ivar context: PasteDeploy's context.
     :ivar sections: the sections that configure it, each inheriting from the next.
     :ivar mention: where a pipeline or ``filter-with`` names it.
     :ivar inner: what it passes requests to. A composite's are named by its keys.
@@ -72,7 +72,7 @@ class Node:
 
     @property
     def kind(self) -> str:
-        """The name of our entry point, empty if it is none of our filters."""
+        """The name of our entry point, empty if it is not a filter of ours."""
         return self.factory.name if self.factory else ""
 
     @property
@@ -87,7 +87,7 @@ class Node:
 
     @property
     def described(self) -> str:
-        """Every text that says what it is: URIs and the module of its factory."""
+        """Everything that says what it is: the URIs that name it, and its factory's module."""
         uses = (
             self.files[file].sections.get(name, {}).get("use", "") for file, name in self.sections
         )
@@ -96,7 +96,7 @@ class Node:
 
     @property
     def error(self) -> DeploymentError | None:
-        """Why its code cannot be had here, ``None`` if it can; then it is a stand-in."""
+        """Why it cannot be loaded and has a stand-in in its place; ``None`` if it can."""
         return self.context.object.error if isinstance(self.context.object, StandIn) else None
 
     @property
@@ -119,7 +119,7 @@ class Node:
 
     @functools.cached_property
     def loaded(self) -> Sequence[Loaded]:
-        """The settings of one of our filters; of any other node there are none.
+        """The settings of a filter of ours; any other node has none.
 
         :raises ConfigurationError: as its factory would.
         """
@@ -131,19 +131,20 @@ class Node:
     @property
     def cors(self) -> CORSSettings | None:
         """The CORS options, ``None`` if it has none."""
-        return next((e.settings for e in self.loaded if isinstance(e.settings, CORSSettings)), None)
+        settings = (part.settings for part in self.loaded)
+        return next((found for found in settings if isinstance(found, CORSSettings)), None)
 
     @property
     def request_id(self) -> RequestIdSettings | None:
         """The options of request ids, ``None`` if it has none."""
-        found = (e.settings for e in self.loaded if isinstance(e.settings, RequestIdSettings))
-        return next(found, None)
+        settings = (part.settings for part in self.loaded)
+        return next((found for found in settings if isinstance(found, RequestIdSettings)), None)
 
     def place_of(self, option: str, item: str = "") -> Place:
         """Return where the value of an option comes from."""
-        for each in self.loaded:
-            if option in each.sources:
-                return locate(self.files, each.sources[option], item)
+        for part in self.loaded:
+            if option in part.sources:
+                return locate(self.files, part.sources[option], item)
         return Place("default")
 
     def values(self) -> list[Value]:
@@ -154,16 +155,16 @@ class Node:
             return []
         return [
             Value(name, option.show(value) if option.secret else value, option.show(value), place)
-            for each in loaded
-            for name, option in options(type(each.settings)).items()
-            for value, place in [(getattr(each.settings, name), self.place_of(name))]
+            for part in loaded
+            for name, option in options(type(part.settings)).items()
+            for value, place in [(getattr(part.settings, name), self.place_of(name))]
         ]
 
     @property
     def choices(self) -> Mapping[str, Node]:
-        """The ways that its factory chooses from by its options, by their keys.
+        """The nodes from which its factory chooses one by its options, by their keys.
 
-        None for a composite that goes by the request, such as Paste's urlmap.
+        There are none for a composite that decides by the request, such as Paste's urlmap.
         """
         if self.role == "filter":
             return self.inner[""].choices
@@ -178,7 +179,7 @@ class Node:
         return self.inner[choice]
 
     def routes(self) -> Iterator[list[Node]]:
-        """Yield every way of a request from here to an application."""
+        """Yield every route of a request from here to an application."""
         for inner in self.inner.values():
             for route in inner.routes():
                 yield [self, *route]
@@ -198,7 +199,7 @@ def _load(
     return factory.load(dict(global_items), dict(local_items), files, sections)
 
 
-def read(
+def read_deployment(
     path: str,
     name: str = "main",
     variables: Mapping[str, str] | None = None,
@@ -206,8 +207,7 @@ def read(
 ) -> Node:
     """Load an INI file as ``loadapp("config:PATH", NAME, global_conf=VARIABLES)`` does.
 
-    :param problems: gets what is wrong with parts of the deployment; stand-ins take their places.
-        Without it, the first such problem is raised.
+    :param problems: as for :func:`~wsgi_mw_paste.command.loader.load_context`.
     :return: what a request comes to first.
     :raises DeploymentError: the file cannot be read, or has no such application.
     """
@@ -240,7 +240,7 @@ def application_node(
 ) -> Node:
     """Return the node of an application, with all that PasteDeploy wraps around it.
 
-    :param report: gets what is wrong with parts of it, and may raise it.
+    :param report: called with what is wrong with parts of it; it may raise that.
     :param above: the sections of composites that lead here.
     """
     if context.object_type is PIPELINE:
@@ -305,7 +305,7 @@ def _check_protocol(
         context.protocol = f"paste.{kind}_factory"
 
 
-#: How a composite's keys begin that stand for requests.
+#: How keys of composites begin that say which requests they are for.
 _BY_REQUEST: Final = ("/", "http:", "domain ")
 #: The modules of the composites whose values are applications, and what they are called.
 _DISPATCHERS: Final = ("paste.urlmap", "rutter.urlmap", "paste.cascade")
@@ -371,7 +371,7 @@ def _section_of(loader: Any, object_type: Any, name: str) -> Section | None:
 
 
 def _leads_on(loader: Any, value: str, above: Sequence[Section]) -> bool:
-    """Say whether the value of a factory's own option names an application, by chance or not."""
+    """Say whether the value of an option names an application that is not among those above."""
     section = _section_of(loader, APP, value.strip())
     return section is not None and section not in above
 
