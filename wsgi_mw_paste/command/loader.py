@@ -448,7 +448,9 @@ def _ill_formed(error: configparser.Error, place: Place, files: IniFiles | None)
             if files is not None:
                 place = place_in(files, Section(place.file, section), place.key)
             message = "expected %(NAME)s, or %% for a %"
-            if name := getattr(error, "reference", ""):
+            if place.key in ("here", "__file__"):
+                message = "PasteDeploy loads no file with a % in its path; rename the folder"
+            elif name := getattr(error, "reference", ""):
                 message = (
                     f"nothing defines %({name})s; write {name} = … in [DEFAULT] or give"
                     f" {name}=… on the command line"
