@@ -9,6 +9,8 @@ import pytest
 from tests.checking import WEB, check_text, routes, said, write_module
 from tests.explaining import ORIGIN
 from wsgi_mw_paste.command.cli import main
+from wsgi_mw_paste.command.loader import DeploymentError
+from wsgi_mw_paste.command.pipeline import read_deployment
 
 SHOP = "[app:shop]\npaste.app_factory = shop:app_factory\n" + WEB
 TOKEN = "[filter:token]\npaste.filter_factory = shop:plain_filter\n"
@@ -251,6 +253,50 @@ def test_explain_does_not_stop_at_what_is_wrong_on_another_route(
     assert main(["explain", "x.ini", "--origin", ORIGIN, "--route", "keystone"]) == 2
     error = capsys.readouterr().err
     assert "x.ini:6 [filter:auth] paste.filter_factory: ModuleNotFoundError" in error
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        pytest.param("egg:nosuch", "nosuch is not installed", id="application"),
+        pytest.param("bad", "No module named 'nowhere'", id="composite"),
+        pytest.param("line", "No module named 'nowhere'", id="filter"),
+    ],
+)
+def test_explain_stops_at_missing_code_if_the_request_comes_to_it(
+    broken: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The path decides that, where a urlmap does."""
+    Path("x.ini").write_text(
+        f"{URLMAP}/good = good\n/bad = {broken}\n[pipeline:good]\npipeline = web shop\n"
+        "[pipeline:line]\npipeline = nowhere shop\n"
+        "[filter:nowhere]\npaste.filter_factory = nowhere:make\n"
+        f"[composite:bad]\nuse = call:nowhere:make\n/ = shop\n{SHOP}",
+        encoding="utf-8",
+    )
+    assert main(["explain", "x.ini", "--origin", ORIGIN, "--path", "/good/1"]) == 0
+    capsys.readouterr()
+    assert main(["explain", "x.ini", "--origin", ORIGIN, "--path", "/bad/1"]) == 2
+    out, error = capsys.readouterr()
+    assert not out
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_explain_follows_a_composite_inside_of_another() -> None:
+    """Its factory makes what it wants, and gets what the file says."""
+    Path("x.ini").write_text(
+        f"{URLMAP}/a = inner\n[composite:inner]\nuse = call:shop:by_auth\nb = web shop\n{SHOP}",
+        encoding="utf-8",
+    )
+    assert main(["explain", "x.ini", "--origin", ORIGIN, "--path", "/a/1"]) == 0
+
+
+def test_a_part_that_fails_is_raised_where_there_is_no_list_for_it() -> None:
+    """For what wants a deployment that works, or none."""
+    Path("x.ini").write_text(f"{URLMAP}/a = nosuch\n{SHOP}", encoding="utf-8")
+    with pytest.raises(DeploymentError, match=r"there is no \[app:nosuch\]"):
+        read_deployment("x.ini")
 
 
 def test_a_route_that_no_server_survives_is_an_error() -> None:

@@ -228,16 +228,20 @@ def _explain(given: argparse.Namespace) -> int:
         if given.route not in choices:
             return _fail(f"expected --route with one of {', '.join(choices)}")
         node = node.by(given.route)
-    nodes = _nodes(node)
+    routes = list(node.routes())
     # What cannot be had on another route does not matter on this one.
-    elsewhere = {str(other.error) for other in _nodes(whole)} - {str(n.error) for n in nodes}
+    surely = {str(passed.error) for passed in routes[0]} if len(routes) == 1 else set()
+    elsewhere = {str(other.error) for other in _nodes(whole)} - surely
     problems: list[object] = [error for error in errors if str(error) not in elsewhere]
-    problems += chain.from_iterable(map(configuration_problems, nodes))
+    problems += chain.from_iterable(map(configuration_problems, _nodes(node)))
     if problems:
         return _fail(*problems)
     with _quiet():
         app = build(node, make_real) if given.app else build(node)
         explanation = explain(app, fetch)
+    passed = chain.from_iterable(step.exchange.passed for step in explanation.steps)
+    if missing := dict.fromkeys(node.error for node in passed if node.error):
+        return _fail(*missing)
     out = Terminal(sys.stdout)
     for name in forbidden:
         out.write(f"Browsers do not let scripts set {name}; it is left out.")
