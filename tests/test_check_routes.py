@@ -132,12 +132,18 @@ def test_what_a_cascade_catches_is_no_application() -> None:
         pytest.param(URLMAP + "/a = egg:nosuch", "nosuch is not installed here", id="egg"),
         pytest.param(URLMAP + "/a = config:gone.ini", "gone.ini: No such file", id="file"),
         pytest.param(
+            URLMAP + "/a = config:y.ini#shpo",
+            "no application is called shpo; y.ini has one",
+            id="a name in another file",
+        ),
+        pytest.param(
             "[composite:main]\nuse = egg:Nosuch#urlmap\nx = shop", "Nosuch", id="the factory"
         ),
     ],
 )
 def test_a_word_that_must_be_a_name_and_is_none_is_an_error(text: str, message: str) -> None:
     """It stands with its place and the nearest name; everything else is checked all the same."""
+    Path("y.ini").write_text("[app:one]\nuse = egg:x\n", encoding="utf-8")
     report = check_text(f"{text}\n/ok = line\n[pipeline:line]\npipeline = web shop\n{SHOP}{TOKEN}")
     (error,) = report.of("error")
     assert message in error.message
@@ -175,6 +181,18 @@ def test_a_filter_on_several_routes_is_complained_about_once() -> None:
     assert said(report, "error") == ["invalid-option x.ini:7 [filter:ids] log_tokens"]
 
 
+def test_the_options_of_the_probes_as_an_application_are_checked() -> None:
+    """No server starts with these either."""
+    report = check_text(
+        f"{URLMAP}/ = shop\n/health = probes\n[app:probes]\nuse = egg:wsgi_mw_paste#health\n"
+        f"health_cachee = 5\nhealth_checks = shop:ping\n{SHOP}"
+    )
+    assert said(report, "error") == [
+        "invalid-option x.ini:7 [app:probes] health_cachee",
+        "invalid-option x.ini:8 [app:probes] health_checks",
+    ]
+
+
 # What the command takes for a file.
 
 
@@ -196,7 +214,7 @@ def test_without_a_main_the_applications_are_listed(capsys: pytest.CaptureFixtur
     Path("x.ini").write_text(f"[pipeline:line]\npipeline = web shop\n{SHOP}", encoding="utf-8")
     assert main(["check", "x.ini"]) == 2
     assert capsys.readouterr().err == (
-        "wsgi-mw-paste: x.ini: no application is called main; this file has line, shop\n"
+        "wsgi-mw-paste: x.ini: no application is called main; x.ini has line, shop\n"
     )
 
 
@@ -290,6 +308,26 @@ def test_explain_follows_a_composite_inside_of_another() -> None:
         encoding="utf-8",
     )
     assert main(["explain", "x.ini", "--origin", ORIGIN, "--path", "/a/1"]) == 0
+
+
+def test_what_a_factory_asks_for_on_its_own_is_followed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No value names it, so only calling the factory shows what is wrong with it."""
+    write_module(
+        monkeypatch,
+        "own",
+        "def make(loader, global_conf, **_):\n    return loader.get_app('own')\n",
+    )
+    text = (
+        "[composite:main]\npaste.composite_factory = own:make\n/ = shop\n"
+        f"[pipeline:own]\npipeline = web shop\n{SHOP}"
+    )
+    Path("x.ini").write_text(text, encoding="utf-8")
+    assert main(["explain", "x.ini", "--origin", ORIGIN]) == 0
+    Path("x.ini").write_text(text.replace("web shop\n", "shop\nfilter-with = web\n"))
+    assert main(["explain", "x.ini", "--origin", ORIGIN]) == 2
+    assert "PasteDeploy cannot put a filter around this" in capsys.readouterr().err
 
 
 def test_a_part_that_fails_is_raised_where_there_is_no_list_for_it() -> None:

@@ -214,7 +214,8 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
         if name is not None and (path := included_path(name)):
             path = self.files[self.filename].resolve(path)
             loader = FileLoader(path, self.deployment, global_conf)
-            return loader.get_context(object_type, name.partition("#")[2] or "main", global_conf)
+            # Not get_context(), whose errors are placed in that file: the name stands in this one.
+            return loader._context(object_type, name.partition("#")[2] or "main", global_conf)
         if self.absolute_name(name):
             _check_entry_point(str(name), object_type)
             context = super().get_context(object_type, name, global_conf)
@@ -341,8 +342,9 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
             if misspelt := self._misspelt(name):
                 kind = difflib.get_close_matches(misspelt, _KINDS, n=1)[0]
                 return f"[{misspelt}:{name}] is no application; did you mean [{kind}:{name}]?"
-            names = ", ".join(self.names(APP)[:_MAX_NAMES]) or "none"
-            return f"no application is called {name}; this file has {names}"
+            names = ", ".join(self.names(object_type)[:_MAX_NAMES]) or "none"
+            file = os.path.basename(self.filename)  # noqa: PTH119
+            return f"no {kind.partition(' ')[2]} is called {name}; {file} has {names}"
         near = difflib.get_close_matches(name, self.names(object_type)[:_MAX_NAMES], n=1)
         advice = f"; did you mean {near[0]}?" if near else ""
         return f"there is no [{object_type.config_prefixes[0][0]}:{name}]{advice}"
@@ -401,7 +403,7 @@ def _explained(error: BaseException, place: Place, files: IniFiles | None) -> De
             message = error.strerror
             if error.filename and error.filename != place.file:
                 message = f"{error.filename}: {message}"
-        case AttributeError() if isinstance(error.obj, ModuleType):
+        case AttributeError() if isinstance(error.obj, ModuleType) and error.name:
             message = f"the module {error.obj.__name__} has no {error.name}"
             if near := difflib.get_close_matches(error.name, vars(error.obj), n=1):
                 message += f"; did you mean {near[0]}?"
