@@ -166,7 +166,7 @@ def measure(works: Mapping[str, Work], rounds: int, bases: Mapping[str, str] = {
     found: dict[str, list[float]] = {name: [] for name in works}
     order = list(works)
     gc.collect()
-    # What is loaded by now is the benchmark's: a collection that walks it would be nobody's cost.
+    # What is loaded by now is the benchmark's: the scenarios should not pay for collecting it.
     gc.freeze()
     for _ in range(rounds):
         random.shuffle(order)

@@ -71,8 +71,8 @@ def _compile(
             exact[origin] = None
             continue
         node = tree.setdefault(scheme, {})
-        for each in reversed(name.split(".")):
-            node = node.setdefault(each, {})
+        for part in reversed(name.split(".")):
+            node = node.setdefault(part, {})
         if label != "*":
             # What no label and no piece of one can be: a mark.
             node["."] = {}

@@ -132,7 +132,7 @@ def _run(code: str) -> list[float]:
 def imports_table(found: dict[str, Import]) -> str:
     """Return the table of imports."""
     rows = [
-        [name, f"{each.milliseconds:.1f}", f"{each.kibibytes:,.0f}", ", ".join(each.loaded) or "-"]
-        for name, each in found.items()
+        [name, f"{cost.milliseconds:.1f}", f"{cost.kibibytes:,.0f}", ", ".join(cost.loaded) or "-"]
+        for name, cost in found.items()
     ]
     return table(["importing", "ms", "KiB resident", "dependencies loaded by then"], rows)

@@ -123,7 +123,7 @@ def _worst(found: Mapping[str, Times], *parts: str, without: str = "\0") -> tupl
 
 
 def _against_the_floor(found: Mapping[str, Times], rounds: int) -> Iterator[Goal]:
-    bounds = {each.name: each.goal for each in scenarios()}
+    bounds = {scenario.name: scenario.goal for scenario in scenarios()}
     exact = tuple(name for name in found if name.startswith("CORS") and "preflight" not in name)
     ratio, where = _worst(found, *exact, without="patterns")
     yield Goal("CORS, no Origin, allowed, refused / floor", bounds[where], ratio, where=where)
@@ -223,7 +223,10 @@ def _scenarios_table(found: Mapping[str, Times]) -> str:
     rows = [
         [
             name,
-            *(f"{times.median(each):,.0f}" if each in times.rounds else "" for each in _COLUMNS),
+            *(
+                f"{times.median(column):,.0f}" if column in times.rounds else ""
+                for column in _COLUMNS
+            ),
             f"{times.ratio('ours', 'floor'):.2f}",
             f"{times.ratio('control', 'floor'):.2f}",
         ]

@@ -47,9 +47,9 @@ def main() -> None:
     parser.add_argument("--watched", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     chosen = [
-        each
-        for each in scenarios()
-        if re.search(arguments.only, each.name) and not _TOO_SLOW.search(each.name)
+        scenario
+        for scenario in scenarios()
+        if re.search(arguments.only, scenario.name) and not _TOO_SLOW.search(scenario.name)
     ]
     if arguments.watched:
         _serve_all(chosen, with_lines=bool(re.search(arguments.only, access.SCENARIO)))
@@ -137,7 +137,7 @@ def _watch(function: Callable[[], object]) -> None:
 
 def section(found: Mapping[str, Mapping[str, float]]) -> str:
     """Return the Markdown of the counts."""
-    goals = {each.name: each.goal for each in scenarios()}
+    goals = {scenario.name: scenario.goal for scenario in scenarios()}
     others = [n for n in dict.fromkeys(n for v in found.values() for n in v) if n != "control"]
     rows = []
     for name, variants in found.items():

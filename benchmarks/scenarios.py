@@ -249,7 +249,7 @@ def scenarios() -> list[Scenario]:
         hostile = {"8 kB Origin": [HOSTILE], "changing Origin": CHANGING}
         for verdict, values in (headers | hostile).items():
             request = Request(headers={"Origin": values})
-            wanted = [each for each in measured if verdict in headers or each.base == "bare"]
+            wanted = [peer for peer in measured if verdict in headers or peer.base == "bare"]
             found.append(
                 Scenario(
                     f"CORS, {name}, {verdict}", request, LIST, _cors(origins), 1.25, wanted, origins

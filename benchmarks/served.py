@@ -289,7 +289,7 @@ def _all_running(stacks: Sequence[Stack], server: str, *prefix: str) -> Iterator
     with ExitStack() as running:
         # All at once: what they are as programs does not change from round to round.
         servers = [running.enter_context(_running(stack, server, *prefix)) for stack in stacks]
-        ports = {stack.name: each.port() for stack, each in zip(stacks, servers, strict=True)}
+        ports = {stack.name: run.port() for stack, run in zip(stacks, servers, strict=True)}
         answers = {}
         for name, port in ports.items():
             with closing(HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)) as connection:
@@ -430,7 +430,8 @@ def _collected(stack: Stack, server: str, headers: Mapping[str, str], requests: 
 def speed_section(rounds: int = ROUNDS) -> str:
     """Measure requests per second; return a section of the page."""
     found = {
-        server: {each.stack: each for each in measure_speed(server, rounds)} for server in SERVERS
+        server: {speed.stack: speed for speed in measure_speed(server, rounds)}
+        for server in SERVERS
     }
     rows = [
         [stack.name, *(_speed(speeds.get(stack.name)) for speeds in found.values())]
@@ -491,13 +492,13 @@ def _instructions_table(
 ) -> str:
     rows = [
         [
-            each.stack,
-            f"{each.mean:,.0f}",
-            f"{each.mean - found['bare'].mean:,.0f}",
-            *(_share(each.stack, counts) for counts in (found, smallest)),
-            f"{each.difference:.2%}",
+            count.stack,
+            f"{count.mean:,.0f}",
+            f"{count.mean - found['bare'].mean:,.0f}",
+            *(_share(count.stack, counts) for counts in (found, smallest)),
+            f"{count.difference:.2%}",
         ]
-        for each in found.values()
+        for count in found.values()
     ]
     columns = (
         f"on {server}", "per request", "beyond `bare`", "its own code", "of the smallest request",
@@ -532,7 +533,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few rounds, and the page stays")
     parser.add_argument("--instructions", action="store_true", help="count instructions instead")
     given = parser.parse_args()
-    # So that the servers are ended also if somebody ends us.
+    # So that the servers are ended, too, if this process is.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if given.instructions:
         page.write("served instructions", instructions_section())

@@ -1,4 +1,4 @@
-"""Fuzzing: inputs by the million that nobody would write, guided by which code they reach.
+"""Fuzzing: inputs by the million that no one would write, guided by which code they reach.
 
 Each target of :mod:`proof.targets` runs in a process of its own, for a bounded time, with atheris
 (libFuzzer for Python). It starts from the inputs in ``corpus.json``, and from what earlier runs

@@ -65,7 +65,9 @@ def serve(app: WSGIApplication, *, chunks: int = 99, closes: int = 1) -> Answer:
 def outcomes(caplog: pytest.LogCaptureFixture) -> list[tuple[Any, ...]]:
     """Return status, bytes, level and error of all records, which are access records of this id."""
     fields = [vars(record) for record in caplog.records]
-    assert {(each["name"], each["request_id"]) for each in fields} == {("wsgi_mw_paste.access", ID)}
+    assert {(field["name"], field["request_id"]) for field in fields} == {
+        ("wsgi_mw_paste.access", ID)
+    }
     return [(f["status"], f["bytes"], f["levelname"], f["error_type"]) for f in fields]
 
 

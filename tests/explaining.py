@@ -14,7 +14,7 @@ from tests.ini import write_ini
 from wsgi_mw_paste.command.browser import make_fetch
 from wsgi_mw_paste.command.exchange import build, make_real
 from wsgi_mw_paste.command.explain import Explanation, explain
-from wsgi_mw_paste.command.pipeline import read
+from wsgi_mw_paste.command.pipeline import read_deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,7 +118,7 @@ def explained(
     """Write an INI file and ask about one request to its real application."""
     write_ini(dedent(text) + APP)
     fetch, _ = make_fetch(origin, API + path, method, headers)
-    return explain(build(read("test.ini"), make_real), replace(fetch, **more), served)
+    return explain(build(read_deployment("test.ini"), make_real), replace(fetch, **more), served)
 
 
 def sent(explanation: Explanation) -> list[str]:

@@ -103,5 +103,5 @@ def lines_of(function: Callable[[], object]) -> list[str]:
         function()
     count, *lines = str(caught.value).splitlines()
     assert count == f"{len(lines)} problem{'' if len(lines) == 1 else 's'}:"
-    assert lines == [str(each) for each in caught.value.problems]
+    assert lines == [str(problem) for problem in caught.value.problems]
     return lines

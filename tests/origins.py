@@ -12,7 +12,7 @@ HOST_251 = ".".join([LABEL_63] * 3 + ["a" * 59])
 HOST_253 = ".".join([LABEL_63] * 3 + ["a" * 61])
 
 
-def read(*entries: str, policy: Policy = OPEN) -> Reading:
+def compiled(*entries: str, policy: Policy = OPEN) -> Reading:
     """Compile entries that are all accepted."""
     reading = compile_origins(entries, policy)
     assert reading.errors == []

@@ -33,11 +33,11 @@ def test_every_work_is_visited_in_every_round() -> None:
     """Each has a time for each of the rounds."""
     works = {name: serving(hello, Request()) for name in ("bare", "ours")}
     times = measure(works, 3)
-    assert {name: len(each) for name, each in times.rounds.items()} == {"bare": 3, "ours": 3}
+    assert {name: len(rounds) for name, rounds in times.rounds.items()} == {"bare": 3, "ours": 3}
 
 
 def test_a_header_is_new_in_every_request() -> None:
-    """So the hash of a long one is computed by whoever wants it; values take turns."""
+    """So every call computes the hash of a long one that it needs; values take turns."""
     environs = Request(headers={"X-Long": [b"a" * 99, b"b"]}).environs()
     first, second, third = (next(environs)["HTTP_X_LONG"] for _ in range(3))
     assert (first, second) == ("a" * 99, "b")

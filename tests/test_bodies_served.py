@@ -205,7 +205,7 @@ def test_one_connection_serves_every_kind_of_answer(name: str) -> None:
     [
         # Of the number of its chunks: it is one.
         pytest.param("/single", b"single", "6", id="tuple"),
-        # Of the size of the file: the body is waitress's own wrapper. Nobody counts its bytes.
+        # Of the size of the file: the body is waitress's own wrapper, whose bytes are not counted.
         pytest.param("/file", CONTENT, "-", id="file"),
     ],
 )

@@ -93,7 +93,7 @@ make_cors = cors
 
 
 class OwnHandler(logging.StreamHandler):  # type: ignore[type-arg]
-    """A handler nobody knows anything about."""
+    """A handler about which nothing is known."""
 
 
 # The findings.
@@ -110,7 +110,10 @@ def test_a_file_is_found_to_have_what_its_first_comment_says(
     lines = path.read_text(encoding="utf-8").splitlines()
     expected = [line[2:] for line in lines if re.match("# (error|warning|note) ", line)]
     report = check(path.name)
-    found = [f"{each.level} {each}".replace(f" {path.name}:", " ", 1) for each in report.findings]
+    found = [
+        f"{finding.level} {finding}".replace(f" {path.name}:", " ", 1)
+        for finding in report.findings
+    ]
     assert sorted(found) == sorted(expected)
 
 
@@ -149,7 +152,7 @@ def test_each_of_two_sections_with_the_same_mistake_is_named() -> None:
 
 
 def test_a_filter_by_another_name_is_one_of_ours() -> None:
-    """A factory of ours that somebody imported is recognized, and its options are found."""
+    """A factory of ours that is imported elsewhere is recognized, and its options are found."""
     report = check_ini("""
         [pipeline:main]
         pipeline = cors hello
@@ -228,7 +231,7 @@ def test_a_whole_guard_is_not_reported() -> None:
     assert report.findings == []
 
 
-# What is in force, and where it comes from.
+# What is in effect, and where it comes from.
 
 
 def test_every_option_has_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,8 +261,8 @@ def test_every_option_has_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
         suffixes="no",
     )
     assert {
-        each.option: (each.text, each.place.level, str(each.place))
-        for each in node_of(report, "cors").values()
+        value.option: (value.text, value.place.level, str(value.place))
+        for value in node_of(report, "cors").values()
     } == {
         "cors_allowed": (
             "https://a.example",
@@ -307,7 +310,7 @@ def test_a_secret_is_masked_in_text_and_in_json(monkeypatch: pytest.MonkeyPatch)
         log_tokens_key = hunter2
         """)
     keys = [node_of(report, name).values()[-1] for name in ("one", "two")]
-    assert [(each.value, each.text, str(each.place)) for each in keys] == [
+    assert [(value.value, value.text, str(value.place)) for value in keys] == [
         ("***", "***", "environment LOG_TOKENS_KEY_FILE"),
         ("***", "***", "test.ini:12 [filter:two] log_tokens_key"),
     ]
@@ -315,7 +318,7 @@ def test_a_secret_is_masked_in_text_and_in_json(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_filter_that_does_not_load_has_no_options() -> None:
-    """Nothing is in force of a filter that keeps the server from starting."""
+    """A filter that keeps the server from starting has no options in effect."""
     report = check_ini("""
         [pipeline:main]
         pipeline = cors hello
@@ -447,9 +450,9 @@ def test_our_filters_are_seen_wherever_pastedeploy_has_them(
     report = check("test.ini")
     assert report.findings == []
     assert report.node is not None
-    cors = [each for route in report.node.routes() for each in route if each.kind == "cors"]
-    assert [each.values()[0].text for each in cors] == ["https://a.example"]
-    assert {each.place.file for each in cors} <= {str(path), str(other)}
+    cors = [node for route in report.node.routes() for node in route if node.kind == "cors"]
+    assert [node.values()[0].text for node in cors] == ["https://a.example"]
+    assert {node.place.file for node in cors} <= {str(path), str(other)}
 
 
 def test_nested_filter_with_is_outermost_first() -> None:
@@ -470,7 +473,7 @@ def test_nested_filter_with_is_outermost_first() -> None:
         log_tokens = false
         """)
     assert report.node is not None
-    assert [[each.name for each in route] for route in report.node.routes()] == [
+    assert [[node.name for node in route] for route in report.node.routes()] == [
         ["outer", "inner", "main"]
     ]
     assert [finding.code for finding in report.findings] == ["no-logging"]
@@ -740,13 +743,13 @@ def check_ini(text: str, **variables: str) -> Report:
 
 def messages(report: Report, level: str) -> list[str]:
     """Return the findings of a level as they are printed."""
-    return [str(each) for each in report.of(level)]
+    return [str(finding) for finding in report.of(level)]
 
 
 def node_of(report: Report, name: str) -> Node:
     """Return the node of this name."""
     assert report.node is not None
     (found,) = {
-        each.name: each for route in report.node.routes() for each in route if each.name == name
+        node.name: node for route in report.node.routes() for node in route if node.name == name
     }.values()
     return found

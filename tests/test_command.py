@@ -180,7 +180,7 @@ def test_check_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "nosuch.ini", "--json"]) == 2
     found = json.loads(capsys.readouterr().out)
     assert found["pipeline"] is None
-    assert [each["message"] for each in found["findings"]] == ["No such file or directory"]
+    assert [finding["message"] for finding in found["findings"]] == ["No such file or directory"]
 
 
 def test_explain_prints_what_a_browser_does(capsys: pytest.CaptureFixture[str]) -> None:
@@ -226,7 +226,7 @@ http://localhost/a?b=c.
     )
 
 
-def test_explain_prints_nothing_of_headers_that_nobody_misses(
+def test_explain_lists_no_hidden_headers_that_scripts_do_without(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """That CORS's own headers are hidden from the script is not worth a line."""

@@ -161,9 +161,9 @@ def test_the_steps_of_the_dockerfile_run(  # noqa: C901 -- a branch for each ins
             *sources, target = rest.split()
             folder = cwd / placed(target)
             folder.mkdir(parents=True, exist_ok=True)
-            for each in sources:
-                text = (context / each).read_text(encoding="utf-8")
-                (folder / Path(each).name).write_text(placed(text), encoding="utf-8")
+            for file in sources:
+                text = (context / file).read_text(encoding="utf-8")
+                (folder / Path(file).name).write_text(placed(text), encoding="utf-8")
         elif name == "RUN":
             command = re.sub(r"^python ", f"{sys.executable} ", placed(rest))
             subprocess.run(["sh", "-euc", command], cwd=cwd, check=True)
@@ -205,8 +205,8 @@ def test_another_server_serves_the_kit(
     for variable, value in pod.environment().items():
         monkeypatch.setenv(variable, value)
     purelib = sysconfig.get_path("purelib")
-    for each in (name, "application.wsgi"):
-        text = pod.placed((KIT / "container" / each).read_text(encoding="utf-8"))
+    for file in (name, "application.wsgi"):
+        text = pod.placed((KIT / "container" / file).read_text(encoding="utf-8"))
         for before, after in (
             ("http-socket = 0.0.0.0:8080", "http-socket = 127.0.0.1:0"),
             ("virtualenv = /venv", f"virtualenv = {sys.prefix}"),
@@ -216,7 +216,7 @@ def test_another_server_serves_the_kit(
             ("python-path=", f"python-path={purelib}:"),
         ):
             text = text.replace(before, after)
-        (pod.place("/app") / each).write_text(text, encoding="utf-8")
+        (pod.place("/app") / file).write_text(text, encoding="utf-8")
     Path("apache.conf").write_text(APACHE, encoding="utf-8")
     paths = ("/livez", "/readyz", "/json")
     with running(command.strip()) as server:

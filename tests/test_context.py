@@ -287,10 +287,12 @@ def test_a_plain_id_is_a_safe_one() -> None:
     """The quick test passes no id that the whole rule refuses, in any combination."""
     is_plain = plain_id_matcher(3)
     ids = [
-        "".join(each) for n in range(5) for each in itertools.product("aZ0._~:/-|é\n ", repeat=n)
+        "".join(letters)
+        for n in range(5)
+        for letters in itertools.product("aZ0._~:/-|é\n ", repeat=n)
     ]
-    plain = [each for each in ids if is_plain(each)]
-    assert [each for each in plain if not is_safe_id(each, 3)] == []
+    plain = [text for text in ids if is_plain(text)]
+    assert [text for text in plain if not is_safe_id(text, 3)] == []
     # And it lets most of them through.
     assert {"a", "0aZ", "a-a", "0:/"} <= set(plain)
 

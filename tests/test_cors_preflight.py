@@ -423,7 +423,7 @@ def test_a_refused_preflight_says_why_and_sends_no_cors_header(
     )
     assert seen == []
     origin, method, headers = (request[name][:200] for name in ("Origin", METHOD, HEADERS))
-    (record,) = [each for each in caplog.records if "preflight" in each.getMessage()]
+    (record,) = [record for record in caplog.records if "preflight" in record.getMessage()]
     assert (record.name, record.levelname) == ("wsgi_mw_paste.cors", "INFO")
     assert record.getMessage() == (
         f"preflight refused, {reason} (Origin {origin!r}, method {method!r}, headers {headers!r})"
@@ -454,7 +454,7 @@ def test_a_refusal_in_the_log_is_one_line_of_bounded_length(
     answer_to({}, {"Origin": nasty, METHOD: nasty, HEADERS: nasty})
     answer_to({}, {METHOD: "PUT", HEADERS: f"{'x' * 4000},authorization,{'y' * 80}"})
     answer_to({"cors_allow_headers": ""}, {METHOD: "PUT", HEADERS: "x" * 4000})
-    refused = [each.getMessage() for each in caplog.records]
+    refused = [record.getMessage() for record in caplog.records]
     assert [len(message.splitlines()) for message in refused] == [1, 1]
     assert [message.isprintable() for message in refused] == [True, True]
     assert max(map(len, refused)) < 2_600, "three values of 200 characters, escaped"

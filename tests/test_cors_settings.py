@@ -44,7 +44,7 @@ def load(options: Mapping[str, Any]) -> list[tuple[str, str | None, str]]:
     try:
         cors({}, **options)(hello)
     except ConfigurationError as error:
-        return [(each.option, each.text, each.reason) for each in error.problems]
+        return [(problem.option, problem.text, problem.reason) for problem in error.problems]
     return []
 
 
@@ -177,7 +177,7 @@ def test_all_mistakes_of_an_ini_section_are_reported_together() -> None:
             cors_max_age = 1 day
             """
         )
-    assert [(each.option, each.text) for each in caught.value.problems] == [
+    assert [(problem.option, problem.text) for problem in caught.value.problems] == [
         ("cors_allow_methods", "CONNECT"),
         ("cors_allow_headers", "Host"),
         ("cors_max_age", "1 day"),
@@ -477,5 +477,5 @@ def test_settings_in_python_are_checked_as_an_ini_file_is() -> None:
     """``CORSSettings`` refuses from Python what the factory refuses from a file."""
     with pytest.raises(ConfigurationError) as caught:
         CORSSettings(cors_allowed=["*", "a.example, b.example", ""], cors_allow_credentials=True)
-    assert [each.text for each in caught.value.problems] == ["*", "a.example, b.example", ""]
+    assert [problem.text for problem in caught.value.problems] == ["*", "a.example, b.example", ""]
     assert caught.value.problems[0].reason == STAR_WITH_CREDENTIALS

@@ -248,17 +248,17 @@ def test_the_file_of_a_secret_hides_lower_levels(
 def test_file_means_nothing_for_an_option_that_is_no_secret(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """``CORS_ALLOWED_FILE`` is somebody else's variable, even if its file is missing."""
+    """``CORS_ALLOWED_FILE`` is another program's variable, even if its file is missing."""
     names = [
         name
         for cls in (CORSSettings, RequestIdSettings)
-        for name, each in options(cls).items()
-        if not each.secret
+        for name, option in options(cls).items()
+        if not option.secret
     ]
     for name in names:
         monkeypatch.setenv(f"{name.upper()}_FILE", "/missing")
     loaded = load([CORSSettings, RequestIdSettings], {}, {})
-    assert [each.sources for each in loaded] == [{}, {}]
+    assert [found.sources for found in loaded] == [{}, {}]
     assert len(names) == 17
 
 

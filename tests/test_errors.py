@@ -157,7 +157,7 @@ def test_the_answer_is_text_unless_json_is_ranked_higher(accept: str | None, exp
 
 
 def test_the_text_has_the_request_id() -> None:
-    """The page has the id, to be quoted to whoever can look into the logs."""
+    """The page has the id, for users to report to those who can read the logs."""
     answer = call(with_ids(fails), inbound())
     assert answer.body == b"Internal Server Error\n\nrequest id: abc-123\n"
 

@@ -12,7 +12,7 @@ from tests.ini import write_ini
 from wsgi_mw_paste.command.browser import Fetch
 from wsgi_mw_paste.command.exchange import build
 from wsgi_mw_paste.command.explain import explain
-from wsgi_mw_paste.command.pipeline import read
+from wsgi_mw_paste.command.pipeline import read_deployment
 
 #: The names of what ``cors`` adds to an answer.
 EXPOSED = ("Allow-Origin", "Expose-Headers")
@@ -51,7 +51,7 @@ def test_a_preflight_asks_for_method_and_headers() -> None:
 def test_without_the_application_a_stand_in_answers() -> None:
     """``build`` alone puts a stand-in behind the filters; the application is not made."""
     write_ini(PIPELINE + "[app:app]\npaste.app_factory = tests.test_check:make_raising\n")
-    found = explain(build(read("test.ini")), Fetch(ORIGIN, API + "/raise"))
+    found = explain(build(read_deployment("test.ini")), Fetch(ORIGIN, API + "/raise"))
     assert found.refusal is None
     assert found.steps[0].exchange.response.status == "200 OK"
 
@@ -357,7 +357,7 @@ def test_an_answer_spoilt_outside_of_cors_is_blamed_on_the_filters_there() -> No
 def test_answers_to_preflights_are_checked_as_the_standard_says(
     headers: str, method: str, header: str, failure: str
 ) -> None:
-    """Fetch, "CORS-preflight fetch", whoever answers: here, not ``cors``."""
+    """Fetch, "CORS-preflight fetch", whatever answers: here, not ``cors``."""
     text = f"""
         [pipeline:main]
         pipeline = other app

@@ -14,7 +14,7 @@ from tests.serving import program
 from wsgi_mw_paste.command.browser import make_fetch
 from wsgi_mw_paste.command.exchange import build, make_real
 from wsgi_mw_paste.command.explain import explain
-from wsgi_mw_paste.command.pipeline import read
+from wsgi_mw_paste.command.pipeline import read_deployment
 
 #: The four origins of the browsers' site; no port has to be open.
 SITE = {
@@ -31,7 +31,7 @@ SERVER_HEADERS = {"date", "server"}
 
 def played(row: Row) -> tuple[list[str], list[tuple[int, set[str]]]]:
     """Return what ``explain`` sends for a row of the browsers' table, and what the script gets."""
-    app = build(read(str(BROWSER_FILES / "site.ini"), variables=SITE), make_real)
+    app = build(read_deployment(str(BROWSER_FILES / "site.ini"), variables=SITE), make_real)
     origin = "null" if row.frame == "sandbox" else (row.frame or "{page}").format(**SITE)
     names = {url: name for name, url in SITE.items()}
     requests, outcomes = [], []
@@ -46,7 +46,7 @@ def played(row: Row) -> tuple[list[str], list[tuple[int, set[str]]]]:
             listener="upload" in step,
         )
         found = explain(app, fetch, SITE.values())
-        for request in (each.exchange.request for each in found.steps):
+        for request in (step.exchange.request for step in found.steps):
             sender = request.headers.get("Origin", "-")
             noted = " +Authorization" * ("Authorization" in request.headers)
             requests.append(f"{request.method} {names.get(sender, sender)}{noted}")
@@ -62,7 +62,7 @@ def test_explain_does_as_the_table_of_the_browsers_says(row: Row) -> None:
     expected = row.expected.status, set(row.expected.readable - SERVER_HEADERS)
     assert outcomes == [expected] * len(row.steps)
     sent = row.expected.sent.replace(" +Cookie", "").replace(" +If-None-Match", "").split(", ")
-    assert [each for each in requests if each not in sent] == []
+    assert [request for request in requests if request not in sent] == []
     assert len(row.steps) > 1 or requests == sent
 
 
@@ -78,5 +78,5 @@ def test_explain_agrees_with_chromium(row: Row) -> None:
         program(name, search_path())
     visit = pay_visit("chromium")
     assert row.id in visit.outcomes, visit.printed
-    got = [(each["status"], {*each["headers"]}) for each in visit.outcomes[row.id]]
+    got = [(outcome["status"], {*outcome["headers"]}) for outcome in visit.outcomes[row.id]]
     assert [(status, names - SERVER_HEADERS) for status, names in got] == played(row)[1]

@@ -34,7 +34,7 @@ def codes() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.keyword) and node.arg == "code":
                 found |= {
-                    each.value for each in ast.walk(node.value) if isinstance(each, ast.Constant)
+                    part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)
                 }
     return {code for code in found if isinstance(code, str) and code}
 

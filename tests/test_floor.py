@@ -85,7 +85,7 @@ def test_the_floor_answers_as_the_filter_does(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize(
     "scenario",
-    [each for each in SCENARIOS if "file" not in each.name],
+    [scenario for scenario in SCENARIOS if "file" not in scenario.name],
     ids=lambda scenario: scenario.name,
 )
 def test_what_is_measured_keeps_to_the_protocol(scenario: Scenario) -> None:

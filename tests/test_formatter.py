@@ -153,9 +153,9 @@ def test_threads_share_a_formatter() -> None:
     def work(step: int) -> set[int]:
         # Minutes, hours and days apart, in another order for each thread.
         made = [record(THEN + 3671 * number * step, number) for number in range(40)]
-        expected = [standard.format(each) for each in made]
+        expected = [standard.format(record) for record in made]
         start.wait(timeout=30)
-        return {[formatter.format(each) for each in made] == expected for _ in range(50)}
+        return {[formatter.format(record) for record in made] == expected for _ in range(50)}
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, (1, 7, 60, -24))) == [{True}] * 4

@@ -158,14 +158,14 @@ def test_the_last_result_stands_until_the_run_is_5_seconds_old(
 
 
 def test_many_threads_at_once_run_the_checks_once(held: Held, pool: ThreadPoolExecutor) -> None:
-    """Whoever comes first runs them; the others are answered while they run."""
+    """The first probe runs them; the others are answered while they run."""
     app = wrap(held)
     probes = [pool.submit(probe, app) for _ in range(8)]
     assert held.entered.wait(PATIENCE)
-    while sum(each.done() for each in probes) < 7:
+    while sum(answer.done() for answer in probes) < 7:
         threading.Event().wait(0.01)
     held.let_go.set()
-    assert sorted(each.result(PATIENCE)[0] for each in probes) == [200] + [503] * 7
+    assert sorted(answer.result(PATIENCE)[0] for answer in probes) == [200] + [503] * 7
     assert held.runs == 1
 
 

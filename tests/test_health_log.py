@@ -40,7 +40,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 def said(log: pytest.LogCaptureFixture) -> list[str]:
     """Return level and message of all records since the last call, without the times."""
     assert {record.name for record in log.records} <= {LOGGER}
-    found = [f"{each.levelname} {each.getMessage()}" for each in log.records]
+    found = [f"{record.levelname} {record.getMessage()}" for record in log.records]
     log.clear()
     return [re.sub(r"\b\d+\.\d s", "N s", text) for text in found]
 

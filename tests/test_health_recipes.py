@@ -42,7 +42,7 @@ def database() -> Iterator[Postgres]:
 
 @pytest.fixture(autouse=True)
 def _examples(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Let the module be imported as in a deployment, and anew: it keeps its engine."""
+    """Let the module be imported as in a deployment, and again each time: it keeps its engine."""
     monkeypatch.syspath_prepend(ROOT / "examples")
     yield
     module = sys.modules.pop("health_checks")
@@ -188,7 +188,7 @@ def test_a_service_is_good_if_it_answers_200(
 
 
 def test_a_service_comes_and_goes_under_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each probe asks anew."""
+    """Each probe asks again."""
     with service("200 OK") as port:
         monkeypatch.setenv("INVENTORY_HOST", f"127.0.0.1:{port}")
         app = load("inventory")

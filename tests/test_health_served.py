@@ -67,7 +67,7 @@ def test_a_check_that_hangs_costs_one_thread_and_the_readiness() -> None:
             paths = ("/readyz", "/orders", "/livez")
             found = {path: [clients.submit(status, path) for _ in range(100)] for path in paths}
             return {
-                path: Counter(each.result(PATIENCE) for each in answers)
+                path: Counter(answer.result(PATIENCE) for answer in answers)
                 for path, answers in found.items()
             }
 

@@ -662,7 +662,7 @@ def test_a_message_names_the_place_of_a_global_value() -> None:
 
 
 def make_pipe(path: Path) -> None:
-    """Put a pipe in the place of a file; nobody will ever write into it."""
+    """Put a pipe in the place of a file; nothing is ever written to it."""
     path.unlink()
     os.mkfifo(path)
 
@@ -740,7 +740,7 @@ def test_a_file_that_is_no_file_loses_no_message(file: str) -> None:
     ],
 )
 def test_circles_in_a_file_lose_no_message(text: str) -> None:
-    """Also those in sections that nobody loads: the search has an end."""
+    """Also those in sections that are never loaded: the search has an end."""
     Path("loop").symlink_to(".")
     ini = write_ini(f"[filter:cors]\n{USE}\ncors_max_age = x\n{text}\n")
     [line] = lines_of(lambda: cors({"__file__": str(ini)}, cors_max_age="x"))

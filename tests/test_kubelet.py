@@ -171,7 +171,7 @@ def end(life: Life, server: Server) -> None:
         [master] = re.findall(r"Listening at: \S+ \((\d+)\)", server.stdout)
         os.kill(int(master), signal.SIGTERM)
         begun.wait()
-        life.answers |= {request_id: each.result() for request_id, each in late.items()}
+        life.answers |= {request_id: answer.result() for request_id, answer in late.items()}
     until(lambda: "Shutting down: Master" in server.stdout)
 
 

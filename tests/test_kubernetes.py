@@ -210,7 +210,7 @@ def test_an_overlay_sets_by_ini_who_may_read(
         assert answer.header("Access-Control-Allow-Origin") is None
 
 
-def test_the_base_allows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_base_allows_no_origin(monkeypatch: pytest.MonkeyPatch) -> None:
     """An overlay that forgets its line is closed, whatever the environment says."""
     monkeypatch.setenv("CORS_ALLOWED", "*")
     monkeypatch.syspath_prepend(KIT)

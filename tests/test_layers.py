@@ -97,7 +97,7 @@ def imports(tree: ast.AST, *, typing: bool = False) -> Iterator[tuple[str, bool]
             assert node.level == 0, "relative imports hide the layer"
             # "from wsgi_mw_paste import cors" names a module; a public name would be no module's.
             package = node.module == "wsgi_mw_paste"
-            names = [f"{node.module}.{each.name}" for each in node.names]
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
             yield from ((name, typing) for name in (names if package else [str(node.module)]))
         elif isinstance(node, ast.If) and ast.unparse(node.test) in TYPING_ONLY:
             yield from imports(node, typing=True)

@@ -409,8 +409,8 @@ def test_it_leaves_nothing_behind_but_the_filter() -> None:
     configure_ini("file, request_id")
     gc.collect()
     [handler] = logging.getLogger().handlers
-    assert [type(each) for each in handler.filters] == [RequestIdFilter]
-    assert not [each for each in gc.get_objects() if type(each) is AttachRequestIdFilter]
+    assert [type(item) for item in handler.filters] == [RequestIdFilter]
+    assert not [thing for thing in gc.get_objects() if type(thing) is AttachRequestIdFilter]
 
 
 # The trap.

@@ -143,7 +143,7 @@ def test_what_fileconfig_fails_on_is_one_error(case: dict[str, Any]) -> None:
     Path("refuses.py").write_text("raise ImportError('install orjson')", encoding="utf-8")
     sys.path.insert(0, str(Path.cwd()))
     try:
-        [finding] = [each for each in found(case["changes"]) if each.level != "note"]
+        [finding] = [finding for finding in found(case["changes"]) if finding.level != "note"]
         with pytest.raises((Exception, SystemExit)):
             configure()
     finally:
@@ -171,7 +171,7 @@ def test_all_that_is_wrong_is_found_at_once() -> None:
         "formatter_generic": {"class": "nosuch.Formatter"},
     }
 
-    assert [summary(each) for each in found(mistakes)] == [
+    assert [summary(finding) for finding in found(mistakes)] == [
         "error missing-code [formatter_generic] class",
         "error logging-arguments [handler_console] args",
         "error logging-level [handler_console] level",
@@ -199,17 +199,19 @@ def test_a_mistake_of_default_is_found_once() -> None:
         "handler_console": {"level": None},
     }
 
-    assert [summary(each) for each in found(mistakes)] == ["error logging-level [DEFAULT] level"]
+    assert [summary(finding) for finding in found(mistakes)] == [
+        "error logging-level [DEFAULT] level"
+    ]
 
 
 def test_a_handler_that_is_not_installed_may_write_the_access_records() -> None:
     """What is known of the loggers is checked all the same."""
     missing: Changes = {"handler_console": {"class": "nosuch.Handler", "level": "INFO"}}
-    assert [summary(each) for each in found(missing, access=True)] == [
+    assert [summary(finding) for finding in found(missing, access=True)] == [
         "error missing-code [handler_console] class",
     ]
     missing = {**missing, "logger_root": {"level": "WARN"}}
-    assert [summary(each) for each in found(missing, access=True)] == [
+    assert [summary(finding) for finding in found(missing, access=True)] == [
         "error missing-code [handler_console] class",
         "warning access-log-lost [logger_root] level",
     ]
@@ -390,7 +392,9 @@ def written() -> str:
 @pytest.mark.parametrize("case", cases("access"))
 def test_access_records_that_do_not_arrive_are_found(case: dict[str, Any]) -> None:
     """The warning is at the line that drops them; a real ``fileConfig`` drops them, too."""
-    findings = [each for each in found(case["changes"], access=True) if each.level == "warning"]
+    findings = [
+        finding for finding in found(case["changes"], access=True) if finding.level == "warning"
+    ]
     expected = [f"warning access-log-lost {case['expected']}"] * bool(case["expected"])
     assert list(map(summary, findings)) == expected
     assert unsaid(case, *findings) == []
@@ -420,7 +424,7 @@ def test_where_no_records_are_written_none_are_lost() -> None:
 def test_the_lines_that_a_warning_shows_are_what_is_missing(changes: Changes) -> None:
     """Written into the file, they make the records arrive."""
     changes = {**changes, "logger_root": {"level": "WARN"}}
-    [finding] = [each for each in found(changes, access=True) if each.level == "warning"]
+    [finding] = [finding for finding in found(changes, access=True) if finding.level == "warning"]
     assert not written()
 
     parser = configparser.ConfigParser()
@@ -453,4 +457,4 @@ def test_levels_and_handlers_are_two_warnings() -> None:
 )
 def test_what_is_wrong_is_not_taken_for_lost(changes: Changes) -> None:
     """Where a mistake leaves open what becomes of the records, the mistake is all that is said."""
-    assert [each.level for each in found(changes, access=True)] == ["error"]
+    assert [finding.level for finding in found(changes, access=True)] == ["error"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.origins import OPEN, STRICT, read
+from tests.origins import OPEN, STRICT, compiled
 from wsgi_mw_paste.command.near_misses import near_misses
 
 
@@ -149,7 +149,7 @@ def test_an_entry_that_nearly_covers_an_origin_is_found_with_the_difference(
     entry: str, origin: str, reason: str
 ) -> None:
     """What is different stands in one sentence that begins with the entry."""
-    assert origin not in read(entry).origins
+    assert origin not in compiled(entry).origins
     assert near_misses(origin, [entry], OPEN) == [(entry, reason)]
 
 

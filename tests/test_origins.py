@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.origins import HOST_251, HOST_253, OPEN, STRICT, read
+from tests.origins import HOST_251, HOST_253, OPEN, STRICT, compiled
 from wsgi_mw_paste.origins import compile_origins
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ def test_an_entry_stands_for_these_origins_and_no_others(
     entry: str, allowed: Sequence[str], refused: Sequence[str]
 ) -> None:
     """Without credentials an entry matches exactly the origins that it means."""
-    origins = read(entry).origins
+    origins = compiled(entry).origins
     assert [origin for origin in allowed if origin not in origins] == []
     assert [origin for origin in refused if origin in origins] == []
 
@@ -299,7 +299,7 @@ def test_a_bare_name_with_credentials_means_http_for_loopback_hosts_only(
     entry: str, policy: Policy, allowed: str, refused: str
 ) -> None:
     """With credentials a bare name includes ``http:`` if it is loopback, or if told so."""
-    origins = read(entry, policy=policy).origins
+    origins = compiled(entry, policy=policy).origins
     assert allowed in origins
     assert refused not in origins
 
@@ -393,11 +393,11 @@ def test_what_has_only_one_meaning_is_normalized_with_a_warning(
     entry: str, normalized: str, origin: str
 ) -> None:
     """An entry that browsers spell differently is read as they spell it, and reported."""
-    reading = read(entry)
+    reading = compiled(entry)
     text = f"{entry} is read as {normalized}, as browsers spell it; write it that way"
     assert reading.warnings == [(entry, text)]
     assert origin in reading.origins
-    assert read(normalized).warnings == []
+    assert compiled(normalized).warnings == []
 
 
 @pytest.mark.parametrize(
@@ -411,19 +411,19 @@ def test_what_has_only_one_meaning_is_normalized_with_a_warning(
 )
 def test_punycode_that_browsers_send_is_accepted(entry: str) -> None:
     """Names that IDNA 2008 or 2003 refuses but browsers resolve are allowed in Punycode."""
-    assert entry in read(entry).origins
+    assert entry in compiled(entry).origins
 
 
 def test_star_among_others_is_reported() -> None:
     """``*`` beside other entries allows every origin, and says that the others do nothing."""
-    reading = read("https://example.com", "*")
+    reading = compiled("https://example.com", "*")
     assert reading.origins.any
     assert reading.warnings == [("*", "* allows every origin; the other entries have no effect")]
 
 
 def test_no_entry_allows_nothing() -> None:
     """Without entries the matcher is false and empty; not even an empty origin is in it."""
-    origins = read().origins
+    origins = compiled().origins
     assert not origins
     assert "" not in origins
     assert "null" not in origins
@@ -431,9 +431,9 @@ def test_no_entry_allows_nothing() -> None:
 
 def test_equal_entries_count_once() -> None:
     """An entry given twice is read, reported and refused once; two spellings are one origin."""
-    twice = read("https://a.example", "HTTPS://a.example")
-    assert twice.origins == read("https://a.example").origins
-    assert read("*", "*").warnings == []
-    assert len(read("A.example", "A.example").warnings) == 1
-    assert len(read("a.example", "a.example").expansions) == 1
+    twice = compiled("https://a.example", "HTTPS://a.example")
+    assert twice.origins == compiled("https://a.example").origins
+    assert compiled("*", "*").warnings == []
+    assert len(compiled("A.example", "A.example").warnings) == 1
+    assert len(compiled("a.example", "a.example").expansions) == 1
     assert len(compile_origins(["null", "null"], OPEN).errors) == 1

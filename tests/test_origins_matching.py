@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.origins import HOST_253, OPEN, read
+from tests.origins import HOST_253, OPEN, compiled
 from tests.wsgi import between_validators, call, hello, make_environ
 from wsgi_mw_paste.factories import cors
 from wsgi_mw_paste.origins import MAX_ORIGIN, compile_origins, is_plain_origin, parse_origin
@@ -231,7 +231,7 @@ def test_no_random_string_gets_through_but_those_that_are_meant() -> None:
         ",", "*", "*.", "_", "-", "A", "\xfc", "#", "?", " ", "[", "]", "https://", "evil.net",
     ]  # fmt: skip
     ends = ["", "", ":8000", ":443", ":80", ":65536", ":0", ":", ".", "/", ":*", "\n"]
-    origins = read(*ENTRIES).origins
+    origins = compiled(*ENTRIES).origins
     strings = [
         dice.choice(starts)
         + "".join(dice.choices(middles, k=dice.randint(1, 3)))
@@ -247,7 +247,7 @@ def test_no_random_string_gets_through_but_those_that_are_meant() -> None:
 def test_one_changed_character_makes_an_origin_a_stranger() -> None:
     """No origin with one character inserted, replaced or left out matches unless it is meant."""
     dice = random.Random(21)  # noqa: S311
-    origins = read(*ENTRIES).origins
+    origins = compiled(*ENTRIES).origins
     seeds = [
         "https://example.com",
         "https://a.example.org",
@@ -327,7 +327,7 @@ def test_ten_thousand_origins_and_two_thousand_patterns_match_as_if_tried_one_by
         for n in range(1_000)
         for label in ("*.", f"{dice.choice(['pr-', 'pr-a-', ''])}*-{n % 7}.")
     ]
-    origins = read(*entries).origins
+    origins = compiled(*entries).origins
     labels = ["", "x.", "z.y.x.", "z.", "app7.", "pr-1-2.", "pr-a--3.", "a-pr-4.x.", "pr--5."]
     asked = [
         f"{dice.choice(schemes)}://{dice.choice(labels)}"
@@ -347,15 +347,19 @@ def test_labels_match_as_if_patterns_were_tried_one_by_one() -> None:
     Many of the patterns begin as others do, or end as others do, or both.
     """
     dice = random.Random(23)  # noqa: S311
-    sides = ["".join(each) for n in range(4) for each in itertools.product("ab-", repeat=n)]
+    sides = ["".join(letters) for n in range(4) for letters in itertools.product("ab-", repeat=n)]
     befores = [side for side in sides if side in ("", "-") or side[-1:] == "-"]
     afters = [side for side in sides if side in ("", "-") or side[:1] == "-"]
     pairs = [pair for pair in itertools.product(befores, afters) if set("".join(pair)) & {*"ab"}]
-    labels = ["".join(each) for n in range(1, 8) for each in itertools.product("ab-", repeat=n)]
+    labels = [
+        "".join(letters) for n in range(1, 8) for letters in itertools.product("ab-", repeat=n)
+    ]
     found = 0
     for _ in range(40):
         chosen = dice.sample(pairs, dice.choice([1, 2, 3, 10, 40]))
-        origins = read(*(f"https://{before}*{after}.a.example" for before, after in chosen)).origins
+        origins = compiled(
+            *(f"https://{before}*{after}.a.example" for before, after in chosen)
+        ).origins
         matched = {label for label in labels if f"https://{label}.a.example" in origins}
         assert matched == {
             label
@@ -479,8 +483,8 @@ def test_matching_is_what_the_definition_says(entries: list[str]) -> None:
 def test_a_plain_origin_is_an_origin() -> None:
     """The quick test lets nothing through that the grammar would not."""
     candidates = [*CANDIDATES, *("https://" + ".".join(["a" * 63] * n) for n in range(6))]
-    plain = [each for each in candidates if is_plain_origin(each)]
-    assert [each for each in plain if parse_origin(each) is None] == []
+    plain = [origin for origin in candidates if is_plain_origin(origin)]
+    assert [origin for origin in plain if parse_origin(origin) is None] == []
     # And it lets most of them through.
     assert {"https://example.org", "http://a.example.com", "https://org"} <= set(plain)
 

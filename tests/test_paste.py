@@ -82,7 +82,7 @@ def get(
 def test_every_filter_is_an_entry_point() -> None:
     """The distribution declares them by their names, and each of them loads."""
     found = distribution("wsgi_mw_paste").entry_points.select(group="paste.filter_factory")
-    assert {each.name: each.load() for each in found} == {
+    assert {entry_point.name: entry_point.load() for entry_point in found} == {
         name: getattr(factories, name) for name in factories.FACTORIES
     }
     assert {"main", "cors", "request_id", "errors"} <= factories.FACTORIES.keys()
@@ -246,8 +246,8 @@ def test_loading_a_file_again_starts_anew(monkeypatch: pytest.MonkeyPatch) -> No
     two = load_file(ini)
     origins = ("https://one.example", "https://two.example")
     allowed = [
-        [get(each, {"Origin": origin}).header("Access-Control-Allow-Origin") for origin in origins]
-        for each in (one, two)
+        [get(app, {"Origin": origin}).header("Access-Control-Allow-Origin") for origin in origins]
+        for app in (one, two)
     ]
     assert allowed == [["https://one.example", None], [None, "https://two.example"]]
 
@@ -267,8 +267,8 @@ def test_one_filter_may_be_applied_to_several_applications() -> None:
 
     one, two = named("one"), named("two")
     assert one is not two
-    for name, each in (("one", one), ("two", two), ("one", one)):
-        assert get(each, {"X-Id": f"for-{name}"}).body == name.encode()
+    for name, app in (("one", one), ("two", two), ("one", one)):
+        assert get(app, {"X-Id": f"for-{name}"}).body == name.encode()
     assert names == [("one", "for-one"), ("two", "for-two"), ("one", "for-one")]
 
 
@@ -287,9 +287,9 @@ def test_inline_filters_share_their_global_values_unharmed() -> None:
         f"set log_tokens = false"
     )
     context = loadcontext(APP, f"config:{ini}", name="main")
-    shared = [each.global_conf for each in context.filter_contexts]
-    before = [dict(each) for each in shared]
-    assert all(each is shared[0] for each in shared)
+    shared = [inner.global_conf for inner in context.filter_contexts]
+    before = [dict(conf) for conf in shared]
+    assert all(conf is shared[0] for conf in shared)
     assert get(context.create()).body == b"/"
     assert shared == before
     assert before[0] == {
@@ -354,7 +354,7 @@ def test_main_is_request_id_around_cors_around_errors(
     for application in applications:
         caplog.clear()
         answers.append(get(application, headers | ID, method=method, path=path))
-        records.append([(each.name, each.levelname) for each in caplog.records])
+        records.append([(record.name, record.levelname) for record in caplog.records])
     by_hand, by_main = answers
     assert by_main == by_hand
     assert records[1] == records[0]
@@ -417,7 +417,7 @@ def test_no_name_of_an_option_crashes_a_factory(entry_point: str, key: str) -> N
 
 @pytest.mark.parametrize("name", factories.FACTORIES)
 def test_a_filter_hands_out_a_method(name: str) -> None:
-    """Calling an instance, Python looks ``__call__`` up in its type, for every request anew."""
+    """Of an instance, Python would look up ``__call__`` in its type at every request."""
     app = getattr(factories, name)({})(hello)
     assert inspect.ismethod(app)
     assert app.__name__ == "__call__"

@@ -78,8 +78,8 @@ def test_each_level_hides_the_next(
     assert str(sources["cors_max_age"]) == source.format(ini=ini, key=key, here=tmp_path)
 
 
-def test_an_option_that_nobody_sets_has_its_default_and_no_source() -> None:
-    """Without any level the defaults of the declaration are in force."""
+def test_an_option_that_is_not_set_has_its_default_and_no_source() -> None:
+    """Without any level, the defaults of the declaration are in effect."""
     [(settings, sources, _)] = read_section(write_cors(), "cors")
     assert settings == CORSSettings()
     assert settings.given == frozenset()
@@ -100,8 +100,8 @@ def test_every_value_remembers_its_own_source(monkeypatch: pytest.MonkeyPatch) -
     )
     monkeypatch.setenv("LOG_TOKENS_KEY", SECRET)
     loaded = read_section(ini, "main")
-    assert [type(each.settings) for each in loaded] == [CORSSettings, RequestIdSettings]
-    assert [{name: str(source) for name, source in each.sources.items()} for each in loaded] == [
+    assert [type(found.settings) for found in loaded] == [CORSSettings, RequestIdSettings]
+    assert [{name: str(source) for name, source in found.sources.items()} for found in loaded] == [
         {
             "cors_allowed": f"{ini} [filter:main] cors_allowed",
             "cors_max_age": f"{ini} [DEFAULT] cors_max_age",
@@ -111,7 +111,7 @@ def test_every_value_remembers_its_own_source(monkeypatch: pytest.MonkeyPatch) -
             "log_tokens_key": "environment LOG_TOKENS_KEY",
         },
     ]
-    assert [each.settings.given for each in loaded] == [set(each.sources) for each in loaded]
+    assert [found.settings.given for found in loaded] == [set(found.sources) for found in loaded]
 
 
 def test_the_section_wins_over_a_global_value_of_the_same_name() -> None:

@@ -153,19 +153,22 @@ CORS_OPTIONS = ", ".join(options(CORSSettings))
         pytest.param(
             cors,
             "log_tokens",
-            "belongs to the filter request_id, not cors; move it to that section",
+            "belongs to the filter request_id, not cors; move it to that section"
+            " (use = egg:wsgi_mw_paste#request_id)",
             id="of request_id",
         ),
         pytest.param(
             request_id,
             "CORS_ALLOWED",
-            "belongs to the filter cors, not request_id; move it to that section",
+            "belongs to the filter cors, not request_id; move it to that section"
+            " (use = egg:wsgi_mw_paste#cors)",
             id="of cors",
         ),
         pytest.param(
             errors,
             "log_requests",
-            "belongs to the filter request_id, not errors; move it to that section",
+            "belongs to the filter request_id, not errors; move it to that section"
+            " (use = egg:wsgi_mw_paste#request_id)",
             id="in errors",
         ),
         pytest.param(
@@ -188,7 +191,7 @@ def test_an_unknown_option_is_an_error_that_leads_to_a_known_one(
 
 @pytest.mark.parametrize("factory", [main, cors, request_id, errors])
 def test_what_loaders_add_is_no_unknown_option(factory: Callable[..., object]) -> None:
-    """``__dunder__`` keys pass, and global values that are not ours are nobody's business."""
+    """``__dunder__`` keys pass, and global values that are not ours are ignored."""
     factory({"timeout": "1", "__script__": "x"}, __name__="cors", __file__="x")
 
 
@@ -226,7 +229,7 @@ def test_an_empty_value_in_a_section_is_a_value_for_lists_and_the_key_only(
 
 @pytest.mark.parametrize("text", ["", "  "], ids=["empty", "whitespace"])
 @pytest.mark.parametrize("level", ["environment", ".env"])
-@pytest.mark.parametrize(("cls", "name"), [each.values[:2] for each in OPTIONS_AND_EMPTY_TEXT])
+@pytest.mark.parametrize(("cls", "name"), [case.values[:2] for case in OPTIONS_AND_EMPTY_TEXT])
 def test_an_empty_variable_is_a_value_for_lists_only(
     cls: type[Settings], name: str, level: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

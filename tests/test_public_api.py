@@ -159,15 +159,19 @@ def test_the_entry_points_are_these() -> None:
         ("paste.filter_factory", "health", "wsgi_mw_paste.factories:health"),
         ("paste.app_factory", "health", "wsgi_mw_paste.factories:health_app"),
         ("paste.app_factory", "playground", "wsgi_mw_paste.playground:main"),
-    } <= {(each.group, each.name, each.value) for each in found}
-    assert all(callable(each.load()) for each in found)
+    } <= {(entry_point.group, entry_point.name, entry_point.value) for entry_point in found}
+    assert all(callable(entry_point.load()) for entry_point in found)
 
 
 def test_the_metadata_names_what_is_needed() -> None:
     """Three distributions at run time, Python 3.10, and a licence expression."""
     about = distribution("wsgi_mw_paste").metadata
-    required = [each for each in about.get_all("Requires-Dist") or [] if "extra ==" not in each]
-    assert sorted(each.partition(">=")[0].lower() for each in required) == [
+    required = [
+        requirement
+        for requirement in about.get_all("Requires-Dist") or []
+        if "extra ==" not in requirement
+    ]
+    assert sorted(requirement.partition(">=")[0].lower() for requirement in required) == [
         "environs",
         "pastedeploy",
         "webob",

@@ -208,7 +208,7 @@ class Rows:
     ],
 )
 def test_a_body_is_left_alone_after_its_end(rows: Rows, asked: int) -> None:
-    """Whoever asks for more gets nothing, and the application is not asked."""
+    """A server that asks for more gets nothing, and the application is not asked."""
     body: Any = with_ids(sends(rows))(inbound(), lambda *_: lambda _: None)
     assert next(body) == b"row"
     with ExitStack() as stack:

@@ -218,7 +218,7 @@ def ask(caplog: pytest.LogCaptureFixture, headers: dict[str, str], **options: st
     assert (answer.status, answer.body) == ("418 I'm a teapot", b"short and stout")
     line, record = (vars(record) for record in caplog.records)
     assert (line["name"], record["name"]) == ("tests.app", "wsgi_mw_paste.access")
-    logged = [str(part) for each in (line, record) for part in (*each.values(), *each["args"])]
+    logged = [str(part) for item in (line, record) for part in (*item.values(), *item["args"])]
     return Seen(answer, environ, current[0], record, logged)
 
 

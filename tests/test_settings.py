@@ -93,7 +93,7 @@ def test_a_settings_class_declares_its_options() -> None:
         ("pump_on", "PUMP_ON", True, "whether", False),
         ("pump_key", "PUMP_KEY", "", "for whom", True),
     ]
-    assert list(declared) == [each.name for each in declared.values()]
+    assert list(declared) == [option.name for option in declared.values()]
 
 
 def test_the_reference_is_a_table_of_the_declarations() -> None:
@@ -114,11 +114,11 @@ def test_the_reference_is_a_table_of_the_declarations() -> None:
 @pytest.mark.parametrize("cls", FACTORIES["main"].settings)
 def test_every_default_parses_to_itself_and_fits_the_table(cls: type[Settings]) -> None:
     """The defaults pass their own parsers, also as the table shows them; no cell is torn."""
-    for each in options(cls).values():
-        assert each.parse(each.default) == each.default
-        assert each.parse(each.show(each.default)) == each.default
-        assert "|" not in each.help
-        assert "\n" not in each.help
+    for declared in options(cls).values():
+        assert declared.parse(declared.default) == declared.default
+        assert declared.parse(declared.show(declared.default)) == declared.default
+        assert "|" not in declared.help
+        assert "\n" not in declared.help
 
 
 def test_settings_take_text_and_ready_values() -> None:
@@ -172,7 +172,7 @@ def test_settings_cannot_be_changed() -> None:
     [
         pytest.param(copy.copy, id="copy"),
         pytest.param(copy.deepcopy, id="deepcopy"),
-        pytest.param(lambda each: pickle.loads(pickle.dumps(each)), id="pickle"),  # noqa: S301
+        pytest.param(lambda settings: pickle.loads(pickle.dumps(settings)), id="pickle"),  # noqa: S301
     ],
 )
 def test_copies_of_settings_are_equal(duplicate: Callable[[Any], Any]) -> None:
@@ -199,7 +199,7 @@ def test_replaced_settings_are_checked_like_new_ones() -> None:
 
 
 def test_a_conflict_with_a_default_says_so() -> None:
-    """If the offending value is nobody's, the message calls it the default."""
+    """If the offending value was not set, the message calls it the default."""
 
     @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
     class Strict(PumpSettings):

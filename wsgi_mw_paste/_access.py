@@ -41,7 +41,7 @@ _PLAIN_IN_AGENTS: Final = _PLAIN + " #'<>?^`{}"
 
 
 def _only(safe: str) -> str:
-    """Return the pattern of a text of nothing but *safe*, letters and digits."""
+    """Return a pattern for texts of letters, digits and the characters in *safe*."""
     return f"[A-Za-z0-9{re.escape(safe)}]*"
 
 
@@ -160,7 +160,7 @@ class AccessRecord:
         return result
 
     def count(self, chunks: Iterable[Any]) -> None:
-        """Count the bytes of chunks; those that are not bytes are the server's to refuse."""
+        """Count the bytes of chunks. If some are not bytes, it is for the server to refuse them."""
         try:
             self.bytes += sum(map(len, chunks))
         except TypeError:
@@ -185,7 +185,7 @@ class AccessRecord:
             self.status = "500"
 
     def emit(self) -> None:
-        """Log the record, once. A log that fails is reported on stderr, and fails nothing else."""
+        """Log the record, once. If logging fails, that is reported on stderr and breaks nothing."""
         duration = perf_counter_ns() - self._started
         log, self._log = self._log, None
         if log is None:

@@ -38,7 +38,7 @@ _SAFE_ID: Final = re.compile(
 ).fullmatch
 
 
-#: How the note begins that an exception gets.
+#: The beginning of the note that an exception gets.
 _NOTE: Final = "request_id: "
 
 #: The current scope; ``None`` outside of any.
@@ -76,13 +76,13 @@ def current_request_id() -> str | None:
 def note_request_id(error: BaseException, request_id: str, *, only_replace: bool = False) -> None:
     """Add a request id to an exception as a note, which tracebacks show (Python 3.11 or newer).
 
-    It replaces the note of an earlier request: an exception that is kept and raised again, as that
-    of a ``Future`` is, still has it.
+    An exception that is kept and raised again, such as that of a ``Future``, may have the note of
+    an earlier request. That one is replaced.
 
     :param only_replace: leave an exception without such a note as it is.
     """
     if sys.version_info >= (3, 11):
-        # Not every exception can be changed: that of a frozen dataclass cannot.
+        # Some exceptions cannot be changed, such as frozen dataclasses.
         with suppress(Exception):
             notes = getattr(error, "__notes__", [])
             others = [note for note in notes if not str(note).startswith(_NOTE)]

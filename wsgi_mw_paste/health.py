@@ -4,10 +4,10 @@ Use it outermost: then a probe needs no credentials, gets no id, and leaves no a
 not part of ``main``, because an application may have these paths already.
 
 Liveness says that the process answers. It runs no check: a database that is down is no reason to
-restart the process, and restarting all of them makes it worse. Readiness runs your checks, in the
-thread of the probe. It promises no time limit, because nothing can stop a thread in Python: give
-each check's driver a limit, and let the probe's be longer than all of them together. A check that
-hangs all the same costs one worker, and the process its readiness.
+restart the process, and restarting every process makes it worse. Readiness runs your checks, in the
+thread of the probe. It promises no time limit, because nothing can stop a thread in Python: set one
+in each check's driver, and a longer one for the probe than for all checks together. A check that
+hangs nevertheless costs one worker thread, and the process its readiness.
 
 Do not use it to watch a service from outside, or to collect metrics.
 """
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wsgi_mw_paste._wsgi import log_safely
 from wsgi_mw_paste.settings import Problem, Settings, given_or_environment, option
-from wsgi_mw_paste.values import health_checks, number, path_of_file, path_or_nothing
+from wsgi_mw_paste.values import list_of_checks, number, path_of_file, path_or_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from webob import Response
 
-#: How long other threads get the last result while a run goes on, in seconds.
+#: How old a run may be, in seconds, while other threads still answer with the last result.
 _PATIENCE: Final = 5.0
 
 
@@ -70,7 +70,7 @@ class HealthSettings(Settings):
     health_checks: Sequence[str | Callable[[], object]] = dataclasses.field(
         default=(),
         metadata=option(
-            health_checks,
+            list_of_checks,
             "dotted names `package.module:callable`; ready when none returns `False` or raises",
         ),
     )
@@ -86,7 +86,7 @@ class HealthSettings(Settings):
     )
 
     def conflicts(self) -> Iterator[Problem]:
-        """Yield checks that cannot be run, and paths that are equal."""
+        """Yield checks that cannot be run, and two paths that are the same."""
         for item in self.health_checks:
             try:
                 _check(item)
@@ -238,7 +238,7 @@ class _Step:
 class _Run:
     """All checks, run once by one thread; others read it meanwhile.
 
-    :ivar steps: the checks that have begun, in order; those after a check that hangs are missing.
+    :ivar steps: the checks that have begun. Those behind a check that hangs are not among them.
     """
 
     started: float
@@ -251,7 +251,7 @@ class _Run:
 
     @property
     def status(self) -> str:
-        """``running``, ``ready`` or ``not ready``."""
+        """The word for it in the body."""
         if self.ended is None:
             return "running"
         return "ready" if all(step.is_ok for step in self.steps) else "not ready"
@@ -275,18 +275,18 @@ class _Readiness:
         self._checks = settings.checks
         self._cache = settings.health_cache
         file = settings.health_disable_file
-        # Relative to the working directory at start; a server may change that later.
+        # Of the working directory at the start: a server may change it later.
         self._disable_file = str(Path(file).absolute()) if file else ""
         self._logger = logging.getLogger("wsgi_mw_paste.health")
         self._flights: dict[int, _Flight] = {}
 
     def answer(self) -> Response:
         """Return the answer to a probe."""
-        # By process: a child starts from scratch, whatever its parent was doing when it forked.
+        # By process: a child starts afresh, whatever its parent was doing when it forked.
         new = _Flight(self._checks, self._cache, _Changes(self._logger))
         flight = self._flights.setdefault(os.getpid(), new)
         if self._disable_file:
-            # At every probe, and before the checks: a check that hangs must not block the switch.
+            # At every probe and before the checks: a switch must not wait for them.
             if os.path.exists(self._disable_file):  # noqa: PTH110 -- this one never raises
                 flight.changes.disabled(self._disable_file)
                 now = monotonic()
@@ -298,8 +298,8 @@ class _Readiness:
 class _Flight:
     """The runs of one process: one thread at a time runs the checks, and no other waits for it.
 
-    There is no lock. ``dict.setdefault``, which is atomic between threads and between greenlets,
-    decides which thread it is.
+    There is no lock. ``dict.setdefault`` decides which thread it is, and is atomic between threads
+    and between greenlets.
     """
 
     def __init__(self, checks: Sequence[Check], cache: float, changes: _Changes) -> None:
@@ -307,11 +307,11 @@ class _Flight:
         self._cache = cache
         self.changes = changes
         self._last: _Run | None = None
-        #: The run that is going on, if there is one.
+        #: The run in progress, if there is one.
         self._current: dict[str, _Run] = {}
 
     def look(self) -> _Run:
-        """Return the run to answer with: the last, a new one, or the one that is going on."""
+        """Return the run to answer with: the last, a new one, or the one in progress."""
         now = monotonic()
         mine = _Run(now)
         run = self._current.setdefault("run", mine)
@@ -323,7 +323,7 @@ class _Flight:
                     last = self._last = mine
                 return last
             finally:
-                # Whatever was raised, such as gevent.Timeout: the next probe runs them again.
+                # Whatever was raised (gevent's Timeout, say), the next probe can run them again.
                 del self._current["run"]
         last = self._last
         if last is not None and run.age(now) < _PATIENCE:
@@ -333,13 +333,13 @@ class _Flight:
         return run
 
     def _run(self, run: _Run) -> None:
-        """Run all checks, also after one that failed."""
+        """Run all checks, even after one has failed."""
         for check in self._checks:
             step = _Step(check.name, monotonic())
             run.steps.append(step)
             try:
                 step.is_ok = check.function() is not False
-            except Exception as error:  # noqa: BLE001 -- whatever a check raises
+            except Exception as error:  # noqa: BLE001 -- that is how a check fails
                 step.ended = monotonic()
                 self.changes.failed(run, f"raised {type(error).__name__}", exc_info=True)
                 continue
@@ -352,7 +352,10 @@ class _Flight:
 
 
 class _Trouble(NamedTuple):
-    """Something that is wrong, since when."""
+    """Something that is wrong.
+
+    :ivar since: by the monotonic clock.
+    """
 
     since: float
 
@@ -360,16 +363,16 @@ class _Trouble(NamedTuple):
 class _Changes:
     """The log of one process: what fails, what is OK again, and nothing in between.
 
-    Its methods are called at every probe, and write a record where something has changed.
+    Its methods are called again and again, and write a record when something has changed.
     """
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
-        #: By the kind of trouble, and a check's place in the list.
+        #: By the kind of trouble, and the check's place in the list.
         self._troubles: dict[tuple[str, int], _Trouble] = {}
 
     def failed(self, run: _Run, how: str, *, exc_info: bool = False) -> None:
-        """Log that the latest check of a run has failed."""
+        """Note that the last check to end has failed."""
         if self._is_new("failed", len(run.steps)):
             name = run.steps[-1].name
             log_safely(
@@ -377,7 +380,7 @@ class _Changes:
             )
 
     def overdue(self, run: _Run) -> None:
-        """Log that the latest check of a run takes too long, unless it is known to fail."""
+        """Note that a check takes too long, unless it is known to be bad."""
         place = len(run.steps)
         for step in run.steps[-1:]:
             if ("failed", place) not in self._troubles and self._is_new("overdue", place):
@@ -386,7 +389,7 @@ class _Changes:
                 log_safely(self._logger, logging.WARNING, message, step.name, seconds)
 
     def passed(self, run: _Run) -> None:
-        """Log that the latest check of a run is OK again, if there was trouble with it."""
+        """Note that the last check to end is good, perhaps again."""
         place = len(run.steps)
         troubles = [self._troubles.pop((kind, place), None) for kind in ("overdue", "failed")]
         since = [trouble.since for trouble in troubles if trouble is not None]
@@ -396,20 +399,20 @@ class _Changes:
             log_safely(self._logger, logging.INFO, message, run.steps[-1].name, seconds)
 
     def disabled(self, path: str) -> None:
-        """Log that the file exists."""
+        """Note that the file exists."""
         if self._is_new("disabled"):
             message = "not ready: %s exists (health_disable_file)"
             log_safely(self._logger, logging.WARNING, message, path)
 
     def enabled(self, path: str) -> None:
-        """Log that the file is gone, if it was there."""
+        """Note that the file does not exist, perhaps any more."""
         trouble = self._troubles.pop(("disabled", 0), None)
         if trouble is not None:
             seconds = monotonic() - trouble.since
             log_safely(self._logger, logging.INFO, "%s is gone, after %.1f s", path, seconds)
 
     def _is_new(self, kind: str, place: int = 0) -> bool:
-        # If several threads come at once, only one of them finds its own object.
+        # Of several threads that ask at the same time, one finds the very object that it put there.
         mine = _Trouble(monotonic())
         return self._troubles.setdefault((kind, place), mine) is mine
 
@@ -420,7 +423,7 @@ class _Changes:
 def _check(item: str | Callable[[], object]) -> Check:
     """Return the check that an item of ``health_checks`` stands for.
 
-    :raises ValueError: it cannot be imported, or cannot be called as a check.
+    :raises ValueError: it cannot be imported, or cannot be called as a check is.
     """
     function: Any = _imported(item) if isinstance(item, str) else item
     if objection := _objection(function):
@@ -442,8 +445,7 @@ def _objection(function: Any) -> str:
     return ""
 
 
-#: Functions whose result would have to be awaited or iterated: as it is never ``False``, such a
-#: check would always pass.
+#: Functions that only return something to await or to iterate: such a check would never fail.
 _NO_CHECKS: Final = (
     ("coroutine function", inspect.iscoroutinefunction),
     ("generator function", inspect.isgeneratorfunction),
@@ -451,7 +453,10 @@ _NO_CHECKS: Final = (
 
 
 def _imported(word: str) -> object:
-    """Return what ``package.module:attribute`` names; the form has been checked by its parser."""
+    """Return what ``package.module:attribute`` names.
+
+    :raises ValueError: there is no such thing.
+    """
     module_name, _, attribute = word.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -473,10 +478,10 @@ def _imported(word: str) -> object:
 
 
 def _required_arguments(function: Callable[..., object]) -> list[str]:
-    """Return the names of the arguments without which a call fails, as far as they can be known."""
+    """Return the names of the arguments that a call needs, as far as they can be known."""
     try:
         parameters = inspect.signature(function).parameters.values()
-    except ValueError:
+    except (TypeError, ValueError):
         # Some builtins do not tell.
         return []
     return [

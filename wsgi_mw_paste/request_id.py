@@ -79,7 +79,7 @@ _SHORTEST_KEY: Final = 16
 #: Bound once, not for each request.
 _set_scope: Final = current_scope.set
 #: The longest header that is looked at, in characters; trace headers may have several thousand.
-_MAX_VALUE: Final = 8192
+_MAX_HEADER: Final = 8192
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
@@ -204,7 +204,7 @@ class RequestIdMiddleware:
         self._app = app
         self._header = settings.request_id_header
         self._lower_header = self._header.lower()
-        self._other_headers = foreign_spellings({self._lower_header})
+        self._foreign_spellings = foreign_spellings({self._lower_header})
         self._environ_key = environ_key(self._header)
         self._trust = settings.request_id_trust
         self._max_length = settings.request_id_max_length
@@ -228,7 +228,7 @@ class RequestIdMiddleware:
         for remark in settings.remarks:
             log_safely(logger, remark.level, "%s: %s", remark.option, remark.text)
 
-    def __call__(  # noqa: C901 -- in parts, each of them costs every request some 3 %
+    def __call__(  # noqa: C901 -- every function that is split off costs each request 3 %
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Run the application inside a context of its own, in which the id is known."""
@@ -254,13 +254,13 @@ class RequestIdMiddleware:
         context.run(_set_scope, (request_id, self._header, forwarded))
         record = None if self._log is None else self._log.begin(environ, request_id, source)
         header = self._header, request_id
-        lower, others = self._lower_header, self._other_headers
+        lower, foreign = self._lower_header, self._foreign_spellings
 
         def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
             """Send the id once, also where the application sends one of its own."""
             sent = [*headers]
             for name, _ in sent:
-                if name not in others and name.lower() == lower:
+                if name not in foreign and name.lower() == lower:
                     sent = [field for field in sent if field[0].lower() != lower]
                     break
             sent.append(header)
@@ -270,7 +270,7 @@ class RequestIdMiddleware:
                 try:
                     write = start_response(status, sent, exc_info)
                 finally:
-                    exc_info = None
+                    exc_info = None  # as wsgi_mw_paste._wsgi says
             return write if record is None else record.start(status, sent, write)
 
         try:
@@ -283,12 +283,12 @@ class RequestIdMiddleware:
             raise
         kind = type(body)
         if kind is list or kind is tuple or kind is bytes:
-            # Servers make a Content-Length of a list's length, and uWSGI sends bytes as they are.
+            # As it is: servers know the Content-Length of a list, and uWSGI sends bytes at once.
             if record is not None:
                 record.count((body,) if kind is bytes else body)
                 context.run(record.emit)
             return body  # type: ignore[no-any-return]
-        return _Body(context, request_id, record).follow(body, environ)
+        return _BodyInContext(context, request_id, record).follow(body, environ)
 
     def _identify(self, environ: WSGIEnvironment, inbound: str | None) -> tuple[str, str]:
         """Return the request's id and its source: ``inbound``, ``generated`` or ``replaced``."""
@@ -303,7 +303,7 @@ class RequestIdMiddleware:
                 found = parse(value)
                 if found is not None and is_safe_id(found, self._max_length):
                     return found, "inbound"
-                # As with the main header, what is no valid id is out of the application's reach.
+                # As with the main header, the application never sees an invalid id.
                 del environ[key]
                 source = "replaced"
         return new_request_id(), source
@@ -322,7 +322,7 @@ def _warn_of_verbatim_tokens() -> None:
 
 def _stripped(value: str) -> str:
     """Return a value without the blanks around it; ``-``, never a valid id, if it is too long."""
-    return value.strip(" \t") if len(value) <= _MAX_VALUE else "-"
+    return value.strip(" \t") if len(value) <= _MAX_HEADER else "-"
 
 
 def _whole(value: str) -> str | None:
@@ -378,10 +378,10 @@ _NO_CHUNKS: Final[Iterator[bytes]] = iter(())
 
 
 def _nothing() -> None:
-    """Close what has nothing to close, or has been closed."""
+    """Close a body that has no ``close``, or has been closed."""
 
 
-class _Body:
+class _BodyInContext:
     """A body that produces every chunk, and the end of the request, in the request's context.
 
     A class and not a generator: the ``finally`` of a generator that was never started does not run
@@ -408,7 +408,7 @@ class _Body:
                     body.close = self.close
                 except AttributeError:
                     # The hook cannot be set, so this is the last we hear of it.
-                    _run(self._context, self._log)
+                    _run(self._context, self._emit)
                 return body  # type: ignore[no-any-return]
             self._chunks: Iterator[bytes] = self._context.run(iter, body)
         except BaseException as error:
@@ -431,7 +431,7 @@ class _Body:
         if chunk is _END:
             self._chunks = _NO_CHUNKS
             if record is not None:
-                _run(self._context, self._log)
+                _run(self._context, self._emit)
             raise StopIteration
         if record is not None:
             try:  # noqa: SIM105 -- suppress() would cost each chunk as much as all the rest
@@ -467,9 +467,9 @@ class _Body:
         note_request_id(error, self._request_id)
         if self._record is not None:
             self._record.fail(error)
-            _run(self._context, self._log)
+            _run(self._context, self._emit)
 
-    def _log(self, begun: list[bool]) -> None:
+    def _emit(self, begun: list[bool]) -> None:
         begun.append(True)
         if self._record is not None:
             self._record.emit()

@@ -153,7 +153,7 @@ def path_of_file(value: object) -> str:
     return value
 
 
-def health_checks(value: object) -> tuple[str | Callable[[], object], ...]:
+def list_of_checks(value: object) -> tuple[str | Callable[[], object], ...]:
     """Return names ``package.module:callable`` and, from Python, callables; each once, in order."""
     items = words(value) if isinstance(value, str) else value
     if not isinstance(items, (list, tuple)) or not all(

@@ -65,7 +65,7 @@ def test_a_browser_does_as_the_table_says(visit: Visit, row: Row) -> None:
     cell = row.but.get(visit.engine, row.expected)
     assert row.id in visit.outcomes, visit.printed
     assert ", ".join(visit.sent[row.id]) == cell.sent
-    got = [(each["status"], frozenset(each["headers"])) for each in visit.outcomes[row.id]]
+    got = [(outcome["status"], frozenset(outcome["headers"])) for outcome in visit.outcomes[row.id]]
     assert got == [(cell.status, cell.readable)] * len(row.steps)
 
 

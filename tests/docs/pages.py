@@ -155,11 +155,11 @@ def is_whole(text: str) -> bool:
 
 def write_files(page: str) -> None:
     """Write every file that the pages name into the working directory, those of *page* last."""
-    for each in sorted(BLOCKS, key=lambda each: each.page == page):
-        if "file" in each.marks:
-            whole = each.language != "ini" or is_whole(each.text)
-            text = each.text if whole else completed(each.text)
-            Path(each.marks["file"]).write_text(text, encoding="utf-8")
+    for block in sorted(BLOCKS, key=lambda block: block.page == page):
+        if "file" in block.marks:
+            whole = block.language != "ini" or is_whole(block.text)
+            text = block.text if whole else completed(block.text)
+            Path(block.marks["file"]).write_text(text, encoding="utf-8")
 
 
 def completed(text: str) -> str:
@@ -188,7 +188,9 @@ def completed(text: str) -> str:
 
 
 def _is_used(name: str, file: configparser.RawConfigParser) -> bool:
-    return any(name in value.split() for each in file.sections() for value in file[each].values())
+    return any(
+        name in value.split() for section in file.sections() for value in file[section].values()
+    )
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:

@@ -21,5 +21,5 @@ def test_check_finds_what_the_page_says(block: Block) -> None:
 
     report = check(str(path), block.marks.get("name", "main"))
 
-    found = [each for each in report.findings if each.level != "note"]
-    assert [each.code for each in found] == block.marks.get("check", "").split(), found
+    found = [finding for finding in report.findings if finding.level != "note"]
+    assert [finding.code for finding in found] == block.marks.get("check", "").split(), found

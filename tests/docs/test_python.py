@@ -321,10 +321,13 @@ for app, chunks in (app, 3), (app, 1), (app, 0), (bug, 2):
 def test_the_tests_that_a_page_shows_pass(page: str, tmp_path: Path) -> None:
     """They are one module, run against the file of the page on starting."""
     write_files(page)
-    found = [each for each in blocks("python") if each.page == page]
-    view = '\n\n@app.get("/orders/17")\ndef order():\n    return "order 17\\n"\n'
+    found = [block for block in blocks("python") if block.page == page]
+    view = (
+        '\n\n@app.get("/orders/<int:number>")\n'
+        'def order(number):\n    return {17: "order 17\\n"}[number]\n'
+    )
     Path("shop.py").write_text(block("docs/start.md", "Flask").text + view, encoding="utf-8")
-    Path("test_shop.py").write_text("\n\n".join(each.text for each in found), encoding="utf-8")
+    Path("test_shop.py").write_text("\n\n".join(block.text for block in found), encoding="utf-8")
 
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_shop.py"],
@@ -335,13 +338,13 @@ def test_the_tests_that_a_page_shows_pass(page: str, tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stdout
-    assert f"{sum(each.text.count('def test_') for each in found)} passed" in done.stdout
+    assert f"{sum(block.text.count('def test_') for block in found)} passed" in done.stdout
 
 
 def test_no_block_is_left_out() -> None:
     """Every Python block of every page is run by a test, here or in test_recipes.py."""
     blocks_with_tests = {
-        *(("docs/propagation.md", each.heading) for each in blocks("python")),
+        *(("docs/propagation.md", block.heading) for block in blocks("python")),
         ("README.md", "Without an INI file"),
         ("docs/configuration.md", "The environment and `.env`"),
         ("docs/cors.md", "In Python"),
@@ -373,4 +376,4 @@ def test_no_block_is_left_out() -> None:
         ),
     }
 
-    assert {(each.page, each.heading) for each in blocks("python")} <= blocks_with_tests
+    assert {(block.page, block.heading) for block in blocks("python")} <= blocks_with_tests

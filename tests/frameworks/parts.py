@@ -43,7 +43,7 @@ def ids(environ: Mapping[str, Any]) -> str:
 
 
 def stream() -> Iterator[bytes]:
-    """Yield the id in force at each of three chunks, and log a line at each."""
+    """Yield three chunks, each with the current id, and log a line for each."""
     for _ in range(3):
         logging.getLogger(__name__).info("chunk")
         yield f"{current_request_id()}\n".encode()

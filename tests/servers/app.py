@@ -214,8 +214,8 @@ def unmodified(environ: WSGIEnvironment, start_response: StartResponse) -> Itera
 
 
 KINDS: dict[str, WSGIApplication] = {
-    each.__name__: each
-    for each in (
+    app.__name__: app
+    for app in (
         *(plain, head, streamed, large, lazy, written, file, threads, raises, breaks),
         *(late, first, second, half, generated, padded, nothing, headed, unmodified),
     )

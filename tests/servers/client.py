@@ -143,35 +143,37 @@ def records(log: str) -> list[Record]:
     found = re.findall(
         r"^@@ (\S+) (\S+) (\S+) (.*(?:\n(?!@@ |\Z).*)*)", _text(log), flags=re.MULTILINE
     )
-    return [Record(*each) for each in found]
+    return [Record(*fields) for fields in found]
 
 
 def assert_every_id_in_its_place(exchanges: list[Exchange]) -> None:
     """Fail if an id is in a response or record of another request, or of none, or is missing."""
-    ids = {each.key: each.request_id for each in exchanges}
+    ids = {exchange.key: exchange.request_id for exchange in exchanges}
     assert len(set(ids.values())) == len(exchanges)
     assert [
-        each
-        for each in exchanges
-        if each.headers != [each.request_id]
-        or each.body != ({each.request_id} if each.kind.method != "HEAD" else set())
+        exchange
+        for exchange in exchanges
+        if exchange.headers != [exchange.request_id]
+        or exchange.body != ({exchange.request_id} if exchange.kind.method != "HEAD" else set())
     ] == []
     for log in LOGS:
         assert [
-            each
-            for each in records(log)
-            if each.request_id != (ids[each.key] if each.inside else "-")
-            or not set(re.findall(ID, each.message)) <= {ids.get(each.key)}
+            record
+            for record in records(log)
+            if record.request_id != (ids[record.key] if record.inside else "-")
+            or not set(re.findall(ID, record.message)) <= {ids.get(record.key)}
         ] == []
 
 
 def assert_one_access_record_each(exchanges: list[Exchange]) -> None:
     """Fail unless each request has one access record, of the right level and status."""
-    expected = Counter((each.key, each.kind.level, str(each.status)) for each in exchanges)
+    expected = Counter(
+        (exchange.key, exchange.kind.level, str(exchange.status)) for exchange in exchanges
+    )
     for log in LOGS:
         assert expected == Counter(
-            (each.key, each.level, each.message.split(" ")[4])
-            for each in records(log)
-            if each.logger == "wsgi_mw_paste.access"
+            (record.key, record.level, record.message.split(" ")[4])
+            for record in records(log)
+            if record.logger == "wsgi_mw_paste.access"
         )
-    assert [each for each in exchanges if each.status != each.kind.status] == []
+    assert [exchange for exchange in exchanges if exchange.status != exchange.kind.status] == []

@@ -67,7 +67,7 @@ UWSGI = (
     f"uwsgi --ini-paste-logged {HERE}/matrix.ini --http-socket 127.0.0.1:0 --home {sys.prefix}"
     " --master --processes 2 --threads 4 --enable-threads --need-app --die-on-term"
 )
-# Apache refuses to serve as root. So root is nobody, but may read and write what root may.
+# Apache refuses to serve as root. So root becomes the user nobody, and keeps its access to files.
 NOBODY = (
     "setpriv --reuid nobody --clear-groups --inh-caps +dac_override --ambient-caps +dac_override"
 )

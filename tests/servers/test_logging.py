@@ -22,10 +22,12 @@ def test_the_access_log_of_gunicorn_has_the_id_by_a_format(row: Server) -> None:
     """``%({x-request-id}o)s`` is the id, also for streamed, aborted and failed requests."""
     with running(row.command) as server:
         exchanges = drive(server, range(24))
-    lines = [each.message for each in records("formatted") if each.logger == "gunicorn.access"]
+    lines = [
+        record.message for record in records("formatted") if record.logger == "gunicorn.access"
+    ]
     assert sorted(lines) == sorted(
-        f"{each.kind.method} /{each.kind.path}/{each.key} id={each.request_id}"
-        for each in exchanges
+        f"{exchange.kind.method} /{exchange.kind.path}/{exchange.key} id={exchange.request_id}"
+        for exchange in exchanges
     )
 
 
@@ -34,7 +36,7 @@ def test_the_access_log_of_gunicorn_has_the_id_by_a_format(row: Server) -> None:
     [pytest.param(GUNICORN, id="loaded-again"), pytest.param(f"{GUNICORN} --preload", id="kept")],
 )
 def test_ids_and_records_survive_a_reload_of_gunicorn(command: str) -> None:
-    """After SIGHUP, which configures logging anew, ids and records are as before."""
+    """After SIGHUP, which configures logging again, ids and records are as before."""
     with running(command) as server:
         exchanges = drive(server, range(24))
         server.process.send_signal(signal.SIGHUP)

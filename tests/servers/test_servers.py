@@ -24,6 +24,6 @@ def test_each_of_many_requests_keeps_its_id_and_gets_one_record(row: Server) -> 
     # Loaded, outside of our filter, in a thread of its own, inside: all of it was looked at.
     for log in LOGS:
         assert {f"matrix.{log}.{place}" for place in ("load", "probe", "bare", "app")} <= {
-            each.logger for each in records(log)
+            record.logger for record in records(log)
         }
     assert "--- Logging error ---" not in output()

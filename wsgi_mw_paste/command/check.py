@@ -25,7 +25,7 @@ from wsgi_mw_paste.command.findings import Finding, locate
 from wsgi_mw_paste.command.idle import idle_findings
 from wsgi_mw_paste.command.loader import STAND_IN, DeploymentError, blaming
 from wsgi_mw_paste.command.logging_sections import logging_findings
-from wsgi_mw_paste.command.pipeline import read
+from wsgi_mw_paste.command.pipeline import read_deployment
 from wsgi_mw_paste.origins import ANY, public_suffixes
 from wsgi_mw_paste.settings import ConfigurationError
 
@@ -123,10 +123,10 @@ def check(
     """
     problems: list[DeploymentError] = []
     try:
-        node = read(path, name, variables, problems)
+        node = read_deployment(path, name, variables, problems)
     except DeploymentError as error:
         return Report(path, None, _judged([_problem_finding(error)], missing_ok=missing_ok))
-    file = os.path.abspath(path)  # noqa: PTH100 -- as in read()
+    file = os.path.abspath(path)  # noqa: PTH100 -- as in read_deployment()
     routes = list(node.routes())
     nodes = list(dict.fromkeys(chain.from_iterable(routes)))
     sound = [node for node in nodes if not configuration_problems(node)]
@@ -200,7 +200,7 @@ def _foreign_findings(nodes: Iterable[Node]) -> Iterator[Finding]:
     tried = set()
     for node in nodes:
         key = node.sections or node.name
-        if node.role == "filter" and not node.factory and not node.is_stand_in and key not in tried:
+        if node.role == "filter" and not node.factory and not node.error and key not in tried:
             tried.add(key)
             yield from _tried(node)
 

@@ -516,7 +516,8 @@ def _handlers_without_id(config: _FileConfig, formatter: str) -> Iterator[str]:
 
 def _follow_access_records(config: _FileConfig) -> None:
     """Report where the access records get lost, if no handler writes them."""
-    if any(each.level == "error" and each.code != "missing-code" for each in config.findings):
+    errors = [finding for finding in config.findings if finding.level == "error"]
+    if any(error.code != "missing-code" for error in errors):
         return  # what would become of them is not known
     names = (ACCESS_LOGGER, "wsgi_mw_paste", "")
     chain = [config.loggers[name] for name in names if name in config.loggers]

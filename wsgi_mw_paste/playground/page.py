@@ -24,7 +24,7 @@ from wsgi_mw_paste.command.exchange import build
 from wsgi_mw_paste.command.explain import explain
 from wsgi_mw_paste.command.loader import DeploymentError
 from wsgi_mw_paste.command.output import Terminal, write_steps
-from wsgi_mw_paste.command.pipeline import read
+from wsgi_mw_paste.command.pipeline import read_deployment
 from wsgi_mw_paste.playground.recorder import recorder, simulating
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Page:
         self._node: Node | DeploymentError
         # Read now, while the file is what the server starts from.
         try:
-            self._node = read(self._file, variables=global_conf)
+            self._node = read_deployment(self._file, variables=global_conf)
             self._nodes = _as_json(self._node)
         except DeploymentError as error:
             # An application with another name than main may still work.
@@ -246,7 +246,7 @@ def _as_json(node: Node) -> list[dict[str, Any]]:
     return [
         {
             "name": passed.name,
-            "what": f"our filter {passed.kind}" if passed.kind else passed.role,
+            "what": passed.what,
             "place": str(passed.place),
             "options": [
                 {

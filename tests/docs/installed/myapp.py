@@ -73,6 +73,6 @@ def by_strategy(loader: Any, global_conf: dict[str, str], /, **routes: str) -> W
     """Return the pipeline that the option ``strategy`` names; a ``paste.composite_factory``."""
     *filters, name = routes[routes["strategy"]].split()
     app: WSGIApplication = loader.get_app(name, global_conf=global_conf)
-    for each in reversed(filters):
-        app = loader.get_filter(each, global_conf=global_conf)(app)
+    for name in reversed(filters):
+        app = loader.get_filter(name, global_conf=global_conf)(app)
     return app
