@@ -103,6 +103,13 @@ class _QuietHandler(WSGIRequestHandler):
         """Log nothing."""
 
 
+def free_port() -> int:
+    """Return a port that nothing listens on, for programs that cannot listen on port 0."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
 @contextmanager
 def served_by_wsgiref(app: WSGIApplication) -> Iterator[int]:
     """Serve an application in a thread during the ``with`` statement; return the port.
