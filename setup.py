@@ -138,6 +138,7 @@ setup(
             "build>=1.2",
             "check-wheel-contents>=0.6.1",
             "mypy>=2.1,<3",
+            "readme_renderer[md]>=43",  # without its extra, twine takes any Markdown
             "ruff>=0.17,<0.18",  # every rule is on: a new minor version brings new rules
             "tox>=4.23",
             "twine>=6.1",  # the first that knows License-Expression

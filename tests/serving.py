@@ -31,6 +31,39 @@ if TYPE_CHECKING:
 
 #: How long a server may take to listen, to answer and to stop, in seconds.
 _PATIENCE = 60
+#: How each server is started; the INI file follows.
+SERVERS = {
+    "waitress": ["pserve"],
+    "gunicorn-sync": ["gunicorn", "--bind=127.0.0.1:0", "--worker-class=sync", "--paste"],
+    "gunicorn-gthread": ["gunicorn", "--bind=127.0.0.1:0", "--threads=4", "--paste"],
+    "gunicorn-gevent": ["gunicorn", "--bind=127.0.0.1:0", "--worker-class=gevent", "--paste"],
+}
+#: The end of an INI file for these servers. They log to stderr; how, has to follow.
+SERVER_AND_LOGGING = """
+[server:main]
+use = egg:waitress#main
+listen = 127.0.0.1:0
+
+[loggers]
+keys = root
+
+[logger_root]
+level = INFO
+handlers = console
+
+[handlers]
+keys = console
+
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
+formatter = generic
+
+[formatters]
+keys = generic
+
+[formatter_generic]
+"""
 #: What waitress and gunicorn say.
 _LISTENING = re.compile(r"(?:Serving on|Listening at:) http://127\.0\.0\.1:(\d+)\b")
 

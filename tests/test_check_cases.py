@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.checking import write_module
 from tests.ini import ROOT
 from wsgi_mw_paste.command.cli import main
 
@@ -17,31 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROWS = json.loads((ROOT / "tests/cases/check_cases.json").read_text(encoding="utf-8"))
-
-#: The module that the deployments name.
-SHOP = """
-def app_factory(global_conf, **local_conf):
-    def app(environ, start_response):
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return [b"shop"]
-    return app
-
-
-def plain_filter(global_conf, **local_conf):
-    return lambda app: app
-
-
-def tm(global_conf, **local_conf):
-    return lambda app: app
-
-
-def by_auth(loader, global_conf, **local_conf):
-    *filters, app = next(iter(local_conf.values())).split()
-    made = loader.get_app(app)
-    for name in reversed(filters):
-        made = loader.get_filter(name)(made)
-    return made
-"""
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])
@@ -51,9 +26,7 @@ def test_a_deployment_is_found_to_have(
     """The findings that the row names, or neither error nor warning; and its exit status."""
     for name, text in row["files"].items():
         Path(name).write_text(text, encoding="utf-8")
-    Path("shop.py").write_text(SHOP, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(Path.cwd()))
-    monkeypatch.delitem(sys.modules, "shop", raising=False)
+    write_module(monkeypatch)
     for name, value in row["env"].items():
         monkeypatch.setenv(name, value)
     file = next((word[5:] for word in row["args"] if word.startswith("FILE=")), "x.ini")

@@ -7,7 +7,7 @@ import logging
 import re
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -36,12 +36,12 @@ class Failing(logging.Handler):
         self.kind = kind
         self.tried = 0
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def emit(self, record: logging.LogRecord) -> NoReturn:
         self.tried += 1
         self.fail(record.getMessage())
 
-    def fail(self, message: str) -> None:
-        """Raise such an exception; one that says that the stack is full, with a full stack."""
+    def fail(self, message: str) -> NoReturn:
+        """Raise such an exception; a ``RecursionError`` at the end of a full stack."""
         if self.kind == "RecursionError":
             self.fail(message)
         raise {"ConnectionError": ConnectionError, "SystemExit": SystemExit}[self.kind](message)
@@ -60,11 +60,7 @@ def failing_handler(kind: str) -> Iterator[Failing]:
 def failing_filter(kind: str) -> Iterator[Failing]:
     """Have a filter of the access log fail."""
     failing, logger = Failing(kind), logging.getLogger(LOGGER)
-
-    def fail(record: logging.LogRecord) -> bool:
-        failing.emit(record)
-        return True
-
+    fail: Any = failing.emit
     logger.addFilter(fail)
     yield failing
     logger.removeFilter(fail)
@@ -75,10 +71,8 @@ def failing_factory(kind: str) -> Iterator[Failing]:
     """Have the record factory fail."""
     failing, factory = Failing(kind), logging.getLogRecordFactory()
 
-    def fail(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = factory(*args, **kwargs)
-        failing.emit(record)
-        return record
+    def fail(*args: Any, **kwargs: Any) -> NoReturn:
+        failing.emit(factory(*args, **kwargs))
 
     logging.setLogRecordFactory(fail)
     yield failing

@@ -153,19 +153,22 @@ CORS_OPTIONS = ", ".join(options(CORSSettings))
         pytest.param(
             cors,
             "log_tokens",
-            "belongs to the filter request_id, not cors; move it to that section",
+            "belongs to the filter request_id, not cors; move it to that section"
+            " (use = egg:wsgi_mw_paste#request_id)",
             id="of request_id",
         ),
         pytest.param(
             request_id,
             "CORS_ALLOWED",
-            "belongs to the filter cors, not request_id; move it to that section",
+            "belongs to the filter cors, not request_id; move it to that section"
+            " (use = egg:wsgi_mw_paste#cors)",
             id="of cors",
         ),
         pytest.param(
             errors,
             "log_requests",
-            "belongs to the filter request_id, not errors; move it to that section",
+            "belongs to the filter request_id, not errors; move it to that section"
+            " (use = egg:wsgi_mw_paste#request_id)",
             id="in errors",
         ),
         pytest.param(

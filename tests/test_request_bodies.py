@@ -129,6 +129,14 @@ def test_a_file_wrapper_that_cannot_be_hooked_is_left_alone(
     assert file.closed
 
 
+def test_a_file_wrapper_that_cannot_be_hooked_needs_no_record() -> None:
+    """It is passed through where nothing is recorded, too."""
+    wrapper = SlottedWrapper(io.BytesIO(b"one"))
+    app: Any = RequestIdMiddleware(answering(wrapper), RequestIdSettings(log_requests=False))
+    environ = inbound(**{"wsgi.file_wrapper": SlottedWrapper})
+    assert app(environ, lambda *_: lambda _: None) is wrapper
+
+
 class StubbornWrapper(FileWrapper):
     """A file wrapper that does not like to be changed."""
 

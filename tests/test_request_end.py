@@ -30,7 +30,7 @@ from tests.bodies import (
     with_ids,
 )
 from tests.wsgi import PLAIN, between_validators, call, make_environ
-from wsgi_mw_paste import current_request_id
+from wsgi_mw_paste import RequestIdMiddleware, RequestIdSettings, current_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -97,6 +97,21 @@ def test_a_failing_request_has_one_context_and_one_record(
     assert look.count("close") == failure.closes
     error_type = type(error).__name__
     assert outcomes(caplog) == [(failure.status, failure.counted, "ERROR", error_type)]
+
+
+@pytest.mark.parametrize("failure", [pytest.param(f, id=name) for name, f in FAILURES.items()])
+def test_a_failing_request_that_is_not_recorded(failure: Failure) -> None:
+    """With ``log_requests = false`` it has one context and one close() all the same."""
+    look = Probe()
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        look("call")
+        return failure.fails(KeyError("boom"), look, start_response)
+
+    settings = RequestIdSettings(log_requests=False)
+    with pytest.raises(KeyError, match="boom"):
+        serve(validator(RequestIdMiddleware(app, settings)), chunks=failure.taken)
+    assert look.count("close") == failure.closes
 
 
 def test_a_failing_close_does_not_change_the_record_of_a_whole_response(

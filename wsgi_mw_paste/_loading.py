@@ -168,7 +168,7 @@ class _Levels:
         if name in elsewhere:
             return (
                 f"belongs to the filter {elsewhere[name]}, not {filter_name};"
-                " move it to that section"
+                f" move it to that section (use = egg:wsgi_mw_paste#{elsewhere[name]})"
             )
         if re.fullmatch(r"[a-z][a-z0-9+.-]*", name) and str(value).startswith("//"):
             return "expected whitespace at the start of a line that continues the list above it"

@@ -148,6 +148,22 @@ def test_the_answer_to_an_exception_is_that_of_the_page(language: str, accept: s
         assert body == shown
 
 
+def test_a_section_that_inherits_from_another_file_is_no_false_alarm() -> None:
+    """The options in it are those of our filter, whose ``use`` is in the other file."""
+    write("[app:myapp]\nuse = egg:myapp\n")
+    path = Path("small.ini")
+    path.write_text(
+        "[pipeline:main]\npipeline = web myapp\n"
+        "[app:myapp]\nuse = egg:myapp\n"
+        "[filter:web]\nuse = config:production.ini#web\ncors_allowed = https://a.example\n",
+        encoding="utf-8",
+    )
+
+    findings = check(str(path)).findings
+
+    assert [finding for finding in findings if finding.level != "note"] == []
+
+
 def test_what_a_route_of_an_api_paste_file_answers_passes_our_filters() -> None:
     """Without a token the filter behind ours answers 401, with CORS headers; with one, the shop."""
     write_files("docs/pipelines.md")

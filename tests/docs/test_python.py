@@ -322,7 +322,10 @@ def test_the_tests_that_a_page_shows_pass(page: str, tmp_path: Path) -> None:
     """They are one module, run against the file of the page on starting."""
     write_files(page)
     found = [block for block in blocks("python") if block.page == page]
-    view = '\n\n@app.get("/orders/17")\ndef order():\n    return "order 17\\n"\n'
+    view = (
+        '\n\n@app.get("/orders/<int:number>")\n'
+        'def order(number):\n    return {17: "order 17\\n"}[number]\n'
+    )
     Path("shop.py").write_text(block("docs/start.md", "Flask").text + view, encoding="utf-8")
     Path("test_shop.py").write_text("\n\n".join(block.text for block in found), encoding="utf-8")
 

@@ -200,7 +200,7 @@ def _foreign_findings(nodes: Iterable[Node]) -> Iterator[Finding]:
     tried = set()
     for node in nodes:
         key = node.sections or node.name
-        if node.role == "filter" and not node.factory and not node.is_stand_in and key not in tried:
+        if node.role == "filter" and not node.factory and not node.error and key not in tried:
             tried.add(key)
             yield from _tried(node)
 

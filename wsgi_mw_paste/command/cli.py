@@ -32,6 +32,8 @@ from wsgi_mw_paste.settings import printable, reference
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from wsgi_mw_paste.command.pipeline import Node
+
 _ABOUT: Final = (
     "Show which options are in effect, where each comes from, what is wrong with them, and why a"
     " browser keeps a response from a script."
@@ -220,13 +222,18 @@ def _explain(given: argparse.Namespace) -> int:
     except ValueError as error:
         return _fail(error)
     fetch = replace(fetch, credentials=given.credentials, listener=given.upload_listener)
-    node = read_deployment(*_target(given), given.variables)
+    errors: list[DeploymentError] = []
+    node = whole = read_deployment(*_target(given), given.variables, errors)
     if choices := node.choices:
         if given.route not in choices:
             return _fail(f"expected --route with one of {', '.join(choices)}")
         node = node.by(given.route)
-    nodes = dict.fromkeys(chain.from_iterable(node.routes()))
-    if problems := list(chain.from_iterable(map(configuration_problems, nodes))):
+    nodes = _nodes(node)
+    # What cannot be had on another route does not matter on this one.
+    elsewhere = {str(other.error) for other in _nodes(whole)} - {str(n.error) for n in nodes}
+    problems: list[object] = [error for error in errors if str(error) not in elsewhere]
+    problems += chain.from_iterable(map(configuration_problems, nodes))
+    if problems:
         return _fail(*problems)
     with _quiet():
         app = build(node, make_real) if given.app else build(node)
@@ -236,6 +243,11 @@ def _explain(given: argparse.Namespace) -> int:
         out.write(f"Browsers do not let scripts set {name}; it is left out.")
     write_explanation(out, explanation)
     return int(explanation.refusal is not None)
+
+
+def _nodes(node: Node) -> list[Node]:
+    """Return all that requests pass through, once each."""
+    return list(dict.fromkeys(chain.from_iterable(node.routes())))
 
 
 def _options(given: argparse.Namespace) -> int:

@@ -53,6 +53,15 @@ def idle_findings(node: Node, path: str, *, is_whole: bool) -> Iterator[Finding]
     """
     file = node.files[path]
     ours = {section: name for name in FACTORIES for _, section in sections_of(name, [file])}
+    # Also what inherits from another file, by ``use = config:…``.
+    ours |= {
+        section.name: part.factory.name
+        for route in node.routes()
+        for part in route
+        if part.factory
+        for section in part.sections
+        if section.file == path
+    }
     yield from _unused_filters(file, node.files, ours)
     yield from _misplaced_options(file, node.files, ours)
     if any(part.factory for route in node.routes() for part in route):

@@ -67,9 +67,12 @@ class StandIn:
     """A factory in place of one that cannot be loaded.
 
     Its application answers every request; its filter passes every request on.
+
+    :ivar error: why it cannot be loaded.
     """
 
-    def __init__(self, object_type: Any) -> None:
+    def __init__(self, object_type: Any, error: DeploymentError) -> None:
+        self.error = error
         self._is_filter = object_type is FILTER
 
     def __call__(self, *_: object, **__: object) -> Any:
@@ -187,7 +190,7 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
         self.deployment.report(error)
         protocol = f"paste.{'filter' if object_type is FILTER else 'app'}_factory"
         context = LoaderContext(
-            StandIn(object_type), object_type, protocol, dict(global_conf or {}), {}, self
+            StandIn(object_type, error), object_type, protocol, dict(global_conf or {}), {}, self
         )
         if name is not None and name.lower().startswith(("egg:", "call:")):
             # It may stand in a section's use =; the section then says what it is.

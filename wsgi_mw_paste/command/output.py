@@ -104,10 +104,7 @@ def _write_node(
     :param seen: options that were already written, each with the composite's key there.
     :param under: the composite's key here.
     """
-    what, place = node.role, str(node.place)
-    if node.factory is not None:
-        what = f"wsgi_mw_paste ({', '.join(node.factory.parts or [node.factory.name])})"
-    head = f"{node.name}: {what}"
+    head, place = f"{node.name}: {node.what}", str(node.place)
     fits = indent + len(f"{head}, {place}") <= out.width
     out.write()
     out.write(f"{head}, {place}" if fits else f"{head},", "bold", indent=indent)

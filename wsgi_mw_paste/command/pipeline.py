@@ -76,6 +76,11 @@ class Node:
         return (self.factory.parts or (self.factory.name,)) if self.factory else ()
 
     @property
+    def what(self) -> str:
+        """What it is, in a word or two: its role, or the filters of ours that it stands for."""
+        return f"wsgi_mw_paste ({', '.join(self.parts)})" if self.factory else self.role
+
+    @property
     def described(self) -> str:
         """Everything that says what it is: the URIs that name it, and its factory's module."""
         uses = (
@@ -85,9 +90,9 @@ class Node:
         return " ".join([getattr(self.context, "spec", ""), *uses, str(module)])
 
     @property
-    def is_stand_in(self) -> bool:
-        """Whether a :class:`~wsgi_mw_paste.command.loader.StandIn` is in its place."""
-        return isinstance(self.context.object, StandIn)
+    def error(self) -> DeploymentError | None:
+        """Why it cannot be loaded and has a stand-in in its place; ``None`` if it can."""
+        return self.context.object.error if isinstance(self.context.object, StandIn) else None
 
     @property
     def files(self) -> IniFiles:

@@ -246,7 +246,7 @@ def _as_json(node: Node) -> list[dict[str, Any]]:
     return [
         {
             "name": passed.name,
-            "what": f"our filter {passed.kind}" if passed.kind else passed.role,
+            "what": passed.what,
             "place": str(passed.place),
             "options": [
                 {

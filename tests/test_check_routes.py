@@ -1,0 +1,253 @@
+"""``check`` and ``explain`` follow every route from a file to an application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.checking import WEB, check_text, routes, said, write_module
+from tests.explaining import ORIGIN
+from wsgi_mw_paste.command.cli import main
+
+SHOP = "[app:shop]\npaste.app_factory = shop:app_factory\n" + WEB
+TOKEN = "[filter:token]\npaste.filter_factory = shop:plain_filter\n"
+URLMAP = "[composite:main]\nuse = egg:Paste#urlmap\n"
+BY_AUTH = "[composite:main]\nuse = call:shop:by_auth\n"
+
+
+@pytest.fixture(autouse=True)
+def _shop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the module that the deployments name."""
+    write_module(monkeypatch)
+
+
+# What a composite's value is.
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(URLMAP + "/ = shop", ["main shop"], id="urlmap"),
+        pytest.param(URLMAP + "/: shop", ["main shop"], id="colon"),
+        pytest.param(URLMAP + "domain a.example = shop", ["main shop"], id="domain"),
+        pytest.param(URLMAP + "not_found_app = shop", ["main shop"], id="any key of urlmap's"),
+        pytest.param(
+            "[composite:main]\nuse = egg:rutter#urlmap\nx = shop", ["main shop"], id="rutter"
+        ),
+        pytest.param(
+            "[composite:main]\nuse = call:paste.urlmap:urlmap_factory\nx = shop",
+            ["main shop"],
+            id="urlmap by call",
+        ),
+        pytest.param(
+            "[composite:main]\nuse = egg:Paste#cascade\na = shop\nb = shop\ncatch = 404",
+            ["main shop", "main shop"],
+            id="cascade",
+        ),
+        pytest.param(BY_AUTH + "/ = shop", ["main shop"], id="a path of any composite"),
+        pytest.param(
+            BY_AUTH + "a = web shop\nb = token web shop",
+            ["main web shop", "main token web shop"],
+            id="pipelines",
+        ),
+        pytest.param(BY_AUTH + "a = web\n  token\n  shop", ["main web token shop"], id="lines"),
+        pytest.param(
+            BY_AUTH + "a = egg:wsgi_mw_paste shop",
+            ["main egg:wsgi_mw_paste shop"],
+            id="pipeline with a URI",
+        ),
+        pytest.param(BY_AUTH + "default = shop", ["main shop"], id="an option that leads on"),
+        pytest.param(
+            URLMAP + "/a = inner\n[composite:inner]\nuse = call:shop:by_auth\nb = web shop\n",
+            ["main inner web shop"],
+            id="nested",
+        ),
+        pytest.param(URLMAP + "/cms = config:cms.ini", ["main web cms"], id="file"),
+        pytest.param(
+            URLMAP + "/cms = config:sub/cms.ini#editor", ["main web cms"], id="file in a folder"
+        ),
+        pytest.param(
+            URLMAP + "/x = egg:wsgi_mw_paste#health", ["main egg:wsgi_mw_paste#health"], id="egg"
+        ),
+    ],
+)
+def test_a_value_of_a_composite_leads_on(text: str, expected: list[str]) -> None:
+    """To an application or through a pipeline, whose filters are checked."""
+    Path("sub").mkdir()
+    for name, path in (("main", "cms.ini"), ("editor", "sub/cms.ini")):
+        text_of_file = f"[pipeline:{name}]\npipeline = web cms\n{WEB}[app:cms]\n"
+        Path(path).write_text(f"{text_of_file}use = call:shop:app_factory\n", encoding="utf-8")
+    report = check_text(f"{text}\n{SHOP}{TOKEN}")
+    assert said(report, "error") == []
+    assert routes(report) == expected
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        pytest.param("catch = 404 500", id="numbers"),
+        pytest.param("strategy = noauth", id="a word"),
+        pytest.param("description = the main shop", id="words, among them names"),
+        pytest.param("description = main", id="its own name"),
+        pytest.param("description = web shop corner", id="names, the last of which is none"),
+        pytest.param("title = corz shop", id="words, the last a name and no other"),
+        pytest.param("empty =", id="nothing"),
+    ],
+)
+def test_an_option_of_the_composites_own_is_none_of_our_business(option: str) -> None:
+    """Whatever it says, it is not reported, and no route."""
+    report = check_text(f"{BY_AUTH}a = web shop\n{option}\n{SHOP}")
+    assert said(report, "error", "warning") == []
+    assert routes(report) == ["main web shop"]
+
+
+def test_what_a_cascade_catches_is_no_application() -> None:
+    """One status is a word like others, and ``catch`` an option of the cascade."""
+    report = check_text(
+        f"[composite:main]\nuse = egg:Paste#cascade\na = line\ncatch = 404\n"
+        f"[pipeline:line]\npipeline = web shop\n{SHOP}"
+    )
+    assert said(report, "error", "warning") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(URLMAP + "/admin = shpo", "no [app:shpo]; did you mean shop?", id="urlmap"),
+        pytest.param(URLMAP + "/admin = x", "there is no [app:x]", id="nothing near"),
+        pytest.param(
+            "[composite:main]\nuse = egg:Paste#cascade\napp1 = shop\napp2 = nosuch",
+            "there is no [app:nosuch]",
+            id="cascade",
+        ),
+        pytest.param(BY_AUTH + "/ = shpo", "no [app:shpo]; did you mean shop?", id="a path"),
+        pytest.param(
+            BY_AUTH + "noauth = wbe token shop",
+            "there is no [filter:wbe]; did you mean web?",
+            id="pipeline",
+        ),
+        pytest.param(URLMAP + "/a = egg:nosuch", "nosuch is not installed here", id="egg"),
+        pytest.param(URLMAP + "/a = config:gone.ini", "gone.ini: No such file", id="file"),
+        pytest.param(
+            "[composite:main]\nuse = egg:Nosuch#urlmap\nx = shop", "Nosuch", id="the factory"
+        ),
+    ],
+)
+def test_a_word_that_must_be_a_name_and_is_none_is_an_error(text: str, message: str) -> None:
+    """It stands with its place and the nearest name; everything else is checked all the same."""
+    report = check_text(f"{text}\n/ok = line\n[pipeline:line]\npipeline = web shop\n{SHOP}{TOKEN}")
+    (error,) = report.of("error")
+    assert message in error.message
+    assert error.place.section == "composite:main"
+    assert any("web shop" in route for route in routes(report))
+
+
+def test_composites_that_lead_to_each_other_are_a_circle() -> None:
+    """It is one error, and the other routes are checked."""
+    report = check_text(
+        f"{URLMAP}/a = other\n/b = shop\n"
+        f"[composite:other]\nuse = egg:Paste#urlmap\n/ = main\n{SHOP}"
+    )
+    (error,) = report.of("error")
+    assert str(error) == (
+        "x.ini:7 [composite:other] /: these sections refer to each other in a circle"
+    )
+
+
+def test_files_that_lead_to_each_other_are_a_circle() -> None:
+    """It is one error as well, wherever the circle is noticed."""
+    Path("y.ini").write_text("[app:main]\nuse = config:x.ini\n", encoding="utf-8")
+    report = check_text("[app:main]\nuse = config:y.ini\n")
+    assert [finding.message for finding in report.of("error")] == [
+        "these sections refer to each other in a circle"
+    ]
+
+
+def test_a_filter_on_several_routes_is_complained_about_once() -> None:
+    """It is the same line of the same file."""
+    report = check_text(
+        f"{BY_AUTH}a = ids shop\nb = token ids shop\n"
+        f"[filter:ids]\nuse = egg:wsgi_mw_paste#request_id\nlog_tokens = maybe\n{SHOP}{TOKEN}"
+    )
+    assert said(report, "error") == ["invalid-option x.ini:7 [filter:ids] log_tokens"]
+
+
+# What the command takes for a file.
+
+
+@pytest.mark.parametrize(
+    "file", ["x.ini#line", "config:x.ini#line", "config:x.ini --name line", "x.ini --name=line"]
+)
+def test_an_application_is_named_as_for_other_tools(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Behind a # or by ``--name``, with ``config:`` or without."""
+    Path("x.ini").write_text(f"[pipeline:line]\npipeline = web shop\n{SHOP}", encoding="utf-8")
+    assert main(["check", *file.split()]) == 0
+    assert "line" not in capsys.readouterr().err
+    assert main(["explain", *file.split(), "--origin", ORIGIN]) == 0
+
+
+def test_without_a_main_the_applications_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """As names to choose from."""
+    Path("x.ini").write_text(f"[pipeline:line]\npipeline = web shop\n{SHOP}", encoding="utf-8")
+    assert main(["check", "x.ini"]) == 2
+    assert capsys.readouterr().err == (
+        "wsgi-mw-paste: x.ini: no application is called main; this file has line, shop\n"
+    )
+
+
+# One of several pipelines.
+
+TWO = f"""
+{BY_AUTH}
+strategy = noauth
+noauth = web shop
+keystone = token off shop
+[filter:off]
+use = egg:wsgi_mw_paste#cors
+cors_allowed =
+{SHOP}{TOKEN}
+"""
+
+
+def test_explain_takes_one_of_the_pipelines(capsys: pytest.CaptureFixture[str]) -> None:
+    """``--route`` names it by its key."""
+    Path("x.ini").write_text(TWO, encoding="utf-8")
+    assert main(["explain", "x.ini", "--origin", ORIGIN, "--route", "noauth"]) == 0
+    assert main(["explain", "x.ini", "--origin", ORIGIN, "--route", "keystone"]) == 1
+    assert "CORS is off" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("more", [[], ["--route", "nosuch"]], ids=["none", "unknown"])
+def test_explain_lists_the_pipelines(more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Without ``--route``, or with a key that there is not."""
+    Path("x.ini").write_text(TWO, encoding="utf-8")
+    assert main(["explain", "x.ini", "--origin", ORIGIN, *more]) == 2
+    assert capsys.readouterr().err == (
+        "wsgi-mw-paste: expected --route with one of noauth, keystone\n"
+    )
+
+
+def test_explain_takes_a_pipeline_behind_a_filter() -> None:
+    """The composite need not be what a request comes to first."""
+    text = TWO.replace("composite:main", "composite:inner")
+    Path("x.ini").write_text(f"[pipeline:main]\npipeline = token inner\n{text}", encoding="utf-8")
+    assert main(["explain", "x.ini", "--origin", ORIGIN, "--route", "noauth"]) == 0
+
+
+def test_explain_does_not_stop_at_what_is_wrong_on_another_route(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Code that is not installed, and an option that is wrong, matter where a request passes."""
+    Path("x.ini").write_text(
+        f"{BY_AUTH}noauth = web shop\nkeystone = auth bad shop\n"
+        "[filter:auth]\npaste.filter_factory = nowhere:auth\n"
+        f"[filter:bad]\nuse = egg:wsgi_mw_paste#cors\ncors_max_age = soon\n{SHOP}",
+        encoding="utf-8",
+    )
+    assert main(["explain", "x.ini", "--origin", ORIGIN, "--route", "noauth"]) == 0
+    assert main(["explain", "x.ini", "--origin", ORIGIN, "--route", "keystone"]) == 2
+    error = capsys.readouterr().err
+    assert "x.ini:6 [filter:auth] paste.filter_factory: ModuleNotFoundError" in error
