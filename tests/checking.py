@@ -149,7 +149,7 @@ def make_transparent(global_conf: dict[str, str], /) -> Middleware:
 
 
 def make_authentication(global_conf: dict[str, str], /) -> Middleware:
-    """Return a filter that asks everybody for credentials; a ``paste.filter_factory``."""
+    """Return a filter that asks every client for credentials; a ``paste.filter_factory``."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         start_response("401 Unauthorized", [("WWW-Authenticate", "Basic")])

@@ -263,7 +263,7 @@ def test_the_filter_that_speaks_for_the_path_decides() -> None:
         " cors_allowed)."
     )
     assert explained(text, path="/three/4?token=secret").verdict == (
-        "Refused, /three/4 is outside of cors_paths: add it, or a prefix of it"
+        "Refused, /three/4 is outside cors_paths: add it, or a prefix of it"
         " (test.ini:6 [filter:one] cors_paths)."
     )
 
