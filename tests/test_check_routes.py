@@ -251,3 +251,10 @@ def test_explain_does_not_stop_at_what_is_wrong_on_another_route(
     assert main(["explain", "x.ini", "--origin", ORIGIN, "--route", "keystone"]) == 2
     error = capsys.readouterr().err
     assert "x.ini:6 [filter:auth] paste.filter_factory: ModuleNotFoundError" in error
+
+
+def test_a_route_that_no_server_survives_is_an_error() -> None:
+    """Each filter calls the next, and Python ends at a thousand nested calls."""
+    report = check_text(f"[pipeline:main]\npipeline = {'web ' * 300} shop\n{SHOP}")
+    (error,) = report.findings
+    assert str(error).startswith("x.ini:2 [pipeline:main] pipeline: requests pass 300 filters")

@@ -160,6 +160,8 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
         self.update_defaults(variables or {}, overwrite=False)
         # The section whose parts are being loaded; None at the top.
         self._within: Section | None = None
+        # Of each section, the keys by the words in their values.
+        self._keys: dict[Section, dict[str, str]] = {}
 
     def get_part(self, section: Section, object_type: Any, name: str, global_conf: Any) -> Any:
         """Return the context of something that a section names; a stand-in if there is none."""
@@ -258,8 +260,11 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
     def _naming(self, section: Section, name: str) -> tuple[str, str]:
         """Return the key of a section that names another, and its value."""
         items = self.files[section.file].sections.get(section.name, {})
-        keys = (key for key in (*NAMING_KEYS, *items) if name in items.get(key, "").split())
-        key = next(keys, "")
+        if section not in self._keys:
+            # Those that always name sections come last, and so win.
+            keys = reversed((*NAMING_KEYS, *items))
+            self._keys[section] = {word: key for key in keys for word in items.get(key, "").split()}
+        key = self._keys[section].get(name, "")
         return key, items.get(key, "")
 
     def find_config_section(self, object_type: Any, name: str | None = None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
     from wsgi_mw_paste._ini import IniFiles
     from wsgi_mw_paste.settings import Loaded
+
+
+#: How many nodes a route may have; each takes several nested calls, at most 1000 in all.
+_MAX_DEPTH: Final = 200
 
 
 class Value(NamedTuple):
@@ -120,9 +125,8 @@ class Node:
         """
         if self.factory is None:
             return []
-        return self.factory.load(
-            self.context.global_conf, self.context.local_conf, self.files, self.sections
-        )
+        texts = [tuple(d.items()) for d in (self.context.global_conf, self.context.local_conf)]
+        return _load(self.factory, self.files, tuple(self.sections), *texts)
 
     @property
     def cors(self) -> CORSSettings | None:
@@ -183,6 +187,18 @@ class Node:
             yield [self]
 
 
+@functools.lru_cache(maxsize=100)
+def _load(
+    factory: FilterFactory,
+    files: IniFiles,
+    sections: Sequence[Section],
+    global_items: Sequence[tuple[str, str]],
+    local_items: Sequence[tuple[str, str]],
+) -> Sequence[Loaded]:
+    """Return the settings of a filter; one may stand on thousands of routes."""
+    return factory.load(dict(global_items), dict(local_items), files, sections)
+
+
 def read_deployment(
     path: str,
     name: str = "main",
@@ -198,7 +214,22 @@ def read_deployment(
     path = os.path.abspath(path)  # noqa: PTH100 -- pathlib's resolves links; messages name the link
     context = load_context(path, name, variables, problems)
     report = Deployment(context.files, problems).report
-    return application_node(context, Place("section", path), report)
+    node = application_node(context, Place("section", path), report)
+    if (depth := _depth(node)) > _MAX_DEPTH:
+        message = (
+            f"requests pass {depth - 1} filters and composites in a row; Python, which ends at some"
+            f" {sys.getrecursionlimit()} nested calls, has no room for that"
+        )
+        raise DeploymentError(node.mention, message)
+    return node
+
+
+def _depth(node: Node) -> int:
+    """Return how many nodes the longest route has."""
+    depth, level = 0, [node]
+    while level:
+        depth, level = depth + 1, [inner for outer in level for inner in outer.inner.values()]
+    return depth
 
 
 def application_node(
