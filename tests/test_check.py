@@ -3,98 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import sys
 from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from paste.deploy import loadapp
 
-from tests.ini import ROOT, write_ini
+from tests.checking import CHECK_FILES, OURS, check_ini, messages, node_of
+from tests.ini import write_ini
 from tests.wsgi import call
 from wsgi_mw_paste.command.check import check
-from wsgi_mw_paste.factories import cors
 from wsgi_mw_paste.origins import public_suffixes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-    from tests.wsgi import Middleware
-    from wsgi_mw_paste.command.check import Report
-    from wsgi_mw_paste.command.pipeline import Node
-
-CHECK_FILES = ROOT / "tests" / "check_files"
-
-
-# What the files of check_files name.
-
-
-def make_transparent(global_conf: dict[str, str], /) -> Middleware:
-    """Return a filter that only passes requests on; a ``paste.filter_factory``."""
-    return lambda app: app
-
-
-def make_authentication(global_conf: dict[str, str], /) -> Middleware:
-    """Return a filter that asks everybody for credentials; a ``paste.filter_factory``."""
-
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response("401 Unauthorized", [("WWW-Authenticate", "Basic")])
-        return [b""]
-
-    return lambda app: answer
-
-
-def make_maintenance(global_conf: dict[str, str], /) -> Middleware:
-    """Return a filter that passes on nothing but ``OPTIONS``; a ``paste.filter_factory``."""
-
-    def maintenance(app: WSGIApplication) -> WSGIApplication:
-        def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            if environ["REQUEST_METHOD"] == "OPTIONS":
-                return app(environ, start_response)
-            start_response("503 Service Unavailable", [])
-            return [b""]
-
-        return answer
-
-    return maintenance
-
-
-def make_broken(app: WSGIApplication, global_conf: dict[str, str], /) -> WSGIApplication:
-    """Return an application that raises; a ``paste.filter_app_factory``."""
-
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        raise KeyError("a.user")
-
-    return answer
-
-
-def make_raising(global_conf: dict[str, str], /) -> Middleware:
-    """Raise, in two lines; a ``paste.filter_factory``."""
-    raise ValueError("expected a colour,\n not 'x'")
-
-
-def make_composite(loader: Any, global_conf: dict[str, str], /, **paths: str) -> WSGIApplication:
-    """Return the applications by their paths, each behind a filter; a ``composite_factory``."""
-    wrap = loader.get_filter("transparent", global_conf=global_conf)
-    names = {path: name for path, name in paths.items() if path.startswith("/")}
-    apps = {
-        path: wrap(loader.get_app(name, global_conf=global_conf)) for path, name in names.items()
-    }
-    return lambda environ, start_response: apps[environ["PATH_INFO"]](environ, start_response)
-
-
-#: One of ours by another name.
-make_cors = cors
-
-
-class OwnHandler(logging.StreamHandler):  # type: ignore[type-arg]
-    """A handler about which nothing is known."""
-
 
 # The findings.
 
@@ -159,7 +80,7 @@ def test_a_filter_by_another_name_is_one_of_ours() -> None:
         set cors_allow_headers = Cookie
 
         [filter:cors]
-        paste.filter_factory = tests.test_check:make_cors
+        paste.filter_factory = tests.checking:make_cors
         cors_max_age =
           soon
           or later
@@ -383,11 +304,6 @@ def test_json_has_the_pipeline_and_the_findings() -> None:
 # Every way to name a filter.
 
 
-OURS = """
-[filter:cors]
-use = egg:wsgi_mw_paste#cors
-cors_allowed = https://a.example
-"""
 FORMS = {
     "pipeline": "[pipeline:main]\npipeline = cors hello",
     "inline": "[pipeline:main]\npipeline = egg:wsgi-mw-paste#cors hello",
@@ -415,7 +331,7 @@ FORMS = {
         [pipeline:main]
         pipeline = f hello
         [filter:f]
-        paste.filter_factory = tests.test_check:make_transparent
+        paste.filter_factory = tests.checking:make_transparent
         filter-with = cors
         """,
     "config": "[pipeline:main]\npipeline = config:other.ini#cors hello",
@@ -428,12 +344,12 @@ FORMS = {
         """,
     "composite": """
         [composite:main]
-        paste.composite_factory = tests.test_check:make_composite
+        paste.composite_factory = tests.checking:make_composite
         / = line
         [pipeline:line]
         pipeline = cors hello
         [filter:transparent]
-        paste.filter_factory = tests.test_check:make_transparent
+        paste.filter_factory = tests.checking:make_transparent
         """,
 }
 
@@ -483,7 +399,7 @@ def test_a_composite_is_checked_on_every_way() -> None:
     """What a composite's values name is checked, whatever else they are."""
     report = check_ini("""
         [composite:main]
-        use = call:tests.test_check:make_composite
+        use = call:tests.checking:make_composite
         /one = one
         /two = hello
         option = hello
@@ -522,29 +438,6 @@ def test_the_application_is_not_called() -> None:
     """An application factory that raises is none of ``check``'s business."""
     report = check_ini("""
         [app:main]
-        paste.app_factory = tests.test_check:make_raising
+        paste.app_factory = tests.checking:make_raising
         """)
     assert [finding.code for finding in report.findings] == ["no-filter"]
-
-
-# Helpers.
-
-
-def check_ini(text: str, **variables: str) -> Report:
-    """Write ``test.ini`` into the working directory and check it."""
-    write_ini(text)
-    return check("test.ini", variables=variables)
-
-
-def messages(report: Report, level: str) -> list[str]:
-    """Return the findings of a level as they are printed."""
-    return [str(finding) for finding in report.of(level)]
-
-
-def node_of(report: Report, name: str) -> Node:
-    """Return the node of this name."""
-    assert report.node is not None
-    (found,) = {
-        node.name: node for route in report.node.routes() for node in route if node.name == name
-    }.values()
-    return found

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from paste.deploy import loadapp
 
+from tests.checking import OURS
 from tests.ini import write_ini
-from tests.test_check import OURS
 from tests.wsgi import call
 from wsgi_mw_paste.command.check import check
 from wsgi_mw_paste.factories import FACTORIES

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.checking import CHECK_FILES
 from tests.ini import ROOT, write_ini
-from tests.test_check import CHECK_FILES
 from wsgi_mw_paste.command.cli import main
 from wsgi_mw_paste.factories import FACTORIES
 from wsgi_mw_paste.settings import options, reference
@@ -86,7 +86,7 @@ def test_check_prints_the_pipeline_and_the_findings(
     monkeypatch.setenv("LOG_TOKENS_KEY", "hunter2-hunter2-hunter2")
     write_ini("""
         [composite:main]
-        paste.composite_factory = tests.test_check:make_composite
+        paste.composite_factory = tests.checking:make_composite
         /api = api
         /status = hello
 
@@ -242,7 +242,7 @@ def test_explain_prints_refusals(capsys: pytest.CaptureFixture[str]) -> None:
         pipeline = broken egg:wsgi_mw_paste#cors hello
 
         [filter:broken]
-        paste.filter_app_factory = tests.test_check:make_broken
+        paste.filter_app_factory = tests.checking:make_broken
         """)
     assert main(EXPLAIN) == 1
     assert capsys.readouterr().out == (
@@ -435,8 +435,8 @@ def test_a_mistake_is_one_line_and_status_2(
     """Whatever is wrong with the arguments or the file, stderr has one line and stdout nothing."""
     write_ini(OK)
     Path("broken.ini").write_text("key = value", encoding="utf-8")
-    write_ini("[app:main]\npaste.app_factory = tests.test_check:make_raising", "raising.ini")
-    write_ini("[composite:main]\nuse = call:tests.test_check:make_cors\n/ = hello", "composite.ini")
+    write_ini("[app:main]\npaste.app_factory = tests.checking:make_raising", "raising.ini")
+    write_ini("[composite:main]\nuse = call:tests.checking:make_cors\n/ = hello", "composite.ini")
     assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""

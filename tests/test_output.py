@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.checking import CHECK_FILES
 from tests.explaining import HEADERS, PIPELINE
 from tests.ini import ROOT, write_ini
-from tests.test_check import CHECK_FILES
 from wsgi_mw_paste.command.browser import without_secrets
 from wsgi_mw_paste.command.check import Report, check
 from wsgi_mw_paste.command.cli import main

@@ -238,7 +238,7 @@ class _Step:
 class _Run:
     """All checks, run once by one thread; others read it meanwhile.
 
-    :ivar steps: the checks that have begun. Those behind a check that hangs are not among them.
+    :ivar steps: the checks that have begun. Those after a check that hangs are not among them.
     """
 
     started: float

@@ -405,7 +405,7 @@ def _explained(error: BaseException, place: Place, files: IniFiles | None) -> De
                 message = f"{error.filename}: {message}"
         case AttributeError() if isinstance(error.obj, ModuleType) and error.name:
             message = f"the module {error.obj.__name__} has no {error.name}"
-            if near := difflib.get_close_matches(error.name, vars(error.obj), n=1):
+            if near := difflib.get_close_matches(str(error.name), vars(error.obj), n=1):
                 message += f"; did you mean {near[0]}?"
         case _:
             message = _message_of(error, place)
