@@ -98,6 +98,24 @@ def test_an_option_without_a_filter_is_a_warning() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        "use = egg:WSGI-mw-paste#reqest_id",
+        "use = call:wsgi_mw_paste.factories:reqest_id",
+        "paste.filter_factory = wsgi_mw_paste.factories:reqest_id",
+        "get x = y",
+    ],
+)
+def test_options_of_a_filter_with_a_wrong_name_are_where_they_belong(use: str) -> None:
+    """The name is the error; if no pipeline has the filter, that is a warning as well."""
+    section = f"[filter:ids]\n{use}\nlog_tokens = false\n"
+    (error,) = warnings(LINE.replace("web shop", "ids web shop") + section)
+    assert "[filter:ids]" in error
+    (unused,) = warnings(LINE + section)
+    assert "[filter:ids]: no pipeline uses this filter" in unused
+
+
 def test_options_that_others_have_too_are_left_alone() -> None:
     """Swift's proxy-logging filter has a ``log_requests`` of its own."""
     text = "[filter:log]\npaste.filter_factory = shop:plain_filter\nlog_requests = true\n"
