@@ -72,7 +72,7 @@ def test_a_composite_chooses_by_the_path() -> None:
     assert explained(text, path="/open").refusal is None
     assert explained(text, path="/closed").verdict == (
         "Refused, no CORS filter is in front of app: list egg:wsgi_mw_paste#cors before the"
-        " application (test.ini:2 [composite:main])."
+        " application (test.ini:5 [composite:main] /closed)."
     )
 
 

@@ -224,14 +224,18 @@ def _explain(given: argparse.Namespace) -> int:
     fetch = replace(fetch, credentials=given.credentials, listener=given.upload_listener)
     errors: list[DeploymentError] = []
     node = whole = read_deployment(*_target(given), given.variables, errors)
-    if choices := node.choices:
-        if given.route not in choices:
-            return _fail(f"expected --route with one of {', '.join(choices)}")
+    choices = node.choices
+    if given.route in choices:
         node = node.by(given.route)
+    elif given.route is not None and not choices:
+        return _fail("no composite here chooses between pipelines; leave out --route")
+    elif given.route is not None or _must_choose(node):
+        return _fail(f"expected --route with one of {', '.join(choices)}")
     nodes = _nodes(node)
-    # What cannot be had on another route does not matter on this one.
-    elsewhere = {str(other.error) for other in _nodes(whole)} - {str(n.error) for n in nodes}
-    problems: list[object] = [error for error in errors if str(error) not in elsewhere]
+    # Neither what cannot be loaded on another route matters, nor an application with a stand-in.
+    needed = {str(n.error) for n in nodes if given.app or not _can_stand_in(n)}
+    ignored = {str(other.error) for other in _nodes(whole)} - needed
+    problems: list[object] = [error for error in errors if str(error) not in ignored]
     problems += chain.from_iterable(map(configuration_problems, nodes))
     if problems:
         return _fail(*problems)
@@ -243,6 +247,19 @@ def _explain(given: argparse.Namespace) -> int:
         out.write(f"Browsers do not let scripts set {name}; it is left out.")
     write_explanation(out, explanation)
     return int(explanation.refusal is not None)
+
+
+def _must_choose(node: Node) -> bool:
+    """Say whether every request comes to a composite that chooses by its options."""
+    while node.role == "filter":
+        node = node.inner[""]
+    return node.chooses
+
+
+def _can_stand_in(node: Node) -> bool:
+    """Say whether a stand-in does as well, as for an application that is not installed here."""
+    is_missing = node.error is not None and node.error.code == "missing-code"
+    return node.role == "application" and is_missing
 
 
 def _nodes(node: Node) -> list[Node]:
