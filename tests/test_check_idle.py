@@ -107,6 +107,16 @@ def test_a_near_miss_in_default_is_a_warning(key: str, near: str) -> None:
     assert warning == f"x.ini:2 [DEFAULT] {key}: no option has this name; did you mean {near}?"
 
 
+def test_a_near_miss_after_set_is_a_warning() -> None:
+    """It is as global as one in ``[DEFAULT]``; what is spelt right has an effect."""
+    text = LINE.replace("shop\n", "shop\nset cors_alowed = x\nset cors_max_age = 5\n", 1)
+    (warning,) = warnings(text)
+    assert warning == (
+        "x.ini:3 [pipeline:main] set cors_alowed: no option has this name; did you mean"
+        " cors_allowed?"
+    )
+
+
 @pytest.mark.parametrize("key", ["cors_allow_origin", "cors_origin", "health_port", "log_level"])
 def test_a_name_of_others_in_default_is_none(key: str) -> None:
     """Swift's ``cors_allow_origin`` is as near as a stranger gets."""

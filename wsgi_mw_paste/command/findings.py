@@ -133,7 +133,7 @@ CODES: Final[Mapping[str, str]] = {
     # What does nothing.
     "no-filter": "no filter of ours is in front of the application",
     "option-misplaced": "an option of ours is in a section that is not our filter's",
-    "option-nearly": "a key in [DEFAULT] is nearly the name of an option of ours",
+    "option-nearly": "a key in [DEFAULT], or after set, is nearly the name of an option of ours",
     "unused-filter": "no pipeline uses a filter section of ours",
     "variable-nearly": "an environment variable is nearly the name of one of ours",
     # Logging sections.

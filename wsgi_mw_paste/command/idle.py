@@ -65,7 +65,7 @@ def idle_findings(node: Node, path: str, *, is_whole: bool) -> Iterator[Finding]
     yield from _unused_filters(file, node.files, ours)
     yield from _misplaced_options(file, node.files, ours)
     if any(part.factory for route in node.routes() for part in route):
-        yield from _near_defaults(file, node.files)
+        yield from _near_globals(file, node.files)
         yield from _near_variables()
     elif is_whole and not ours:
         yield from _no_filter(file, node)
@@ -114,12 +114,18 @@ def _misplaced_options(file: IniFile, files: IniFiles, ours: dict[str, str]) -> 
                 yield Finding("warning", place, message, code="option-misplaced")
 
 
-def _near_defaults(file: IniFile, files: IniFiles) -> Iterator[Finding]:
-    for key in file.sections.get("DEFAULT", {}):
-        if near := _nearly(key.lower()):
-            place = place_in(files, Section(file.path, "DEFAULT"), key)._replace(level="[DEFAULT]")
-            message = f"no option has this name; did you mean {near}?"
-            yield Finding("warning", place, message, code="option-nearly")
+def _near_globals(file: IniFile, files: IniFiles) -> Iterator[Finding]:
+    for section, items in file.sections.items():
+        for key in items:
+            level, name = "[DEFAULT]", key
+            if section != "DEFAULT":
+                if not key.startswith("set "):
+                    continue
+                level, name = "set", key[len("set ") :].strip()
+            if near := _nearly(name.lower()):
+                place = place_in(files, Section(file.path, section), key)._replace(level=level)
+                message = f"no option has this name; did you mean {near}?"
+                yield Finding("warning", place, message, code="option-nearly")
 
 
 def _near_variables() -> Iterator[Finding]:

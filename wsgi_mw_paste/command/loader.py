@@ -13,6 +13,8 @@ import difflib
 import functools
 import importlib.metadata
 import os
+import re
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from paste.deploy.loadwsgi import (
@@ -39,6 +41,12 @@ _MAX_NAMES: Final = 500
 STAND_IN: Final = Response("a stand-in for the application\n", content_type="text/plain")
 #: The keys of a section that name other sections. In a composite, every key may.
 NAMING_KEYS: Final = ("pipeline", "use", "filter-with", "next")
+
+
+#: The kinds of sections that are applications.
+_KINDS: Final = [kind for kinds in APP.config_prefixes for kind in kinds]
+#: What a section without a factory may be told to use.
+_EXAMPLES: Final = {APP: "myapp", FILTER: "wsgi_mw_paste"}
 
 
 class DeploymentError(Exception):
@@ -238,6 +246,9 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
         place = place_in(self.files, Section(self.filename, section), keys[0] if keys else "")
         try:
             with blaming(place):
+                if not keys:
+                    message = f"expected use =, such as use = egg:{_EXAMPLES[object_type]}"
+                    raise _UnknownNameError(message, "not-deployable")
                 context = super()._context_from_explicit(
                     object_type, local_conf, global_conf, additions, section
                 )
@@ -325,26 +336,50 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
             rule = "the last name in a pipeline is the application's"
             return f"expected {kind}, but {name} is {other}; {rule}"
         if self._within is None:
+            if misspelt := self._misspelt(name):
+                kind = difflib.get_close_matches(misspelt, _KINDS, n=1)[0]
+                return f"[{misspelt}:{name}] is no application; did you mean [{kind}:{name}]?"
             names = ", ".join(self.names(APP)[:_MAX_NAMES]) or "none"
             return f"no application is called {name}; this file has {names}"
         near = difflib.get_close_matches(name, self.names(object_type)[:_MAX_NAMES], n=1)
         advice = f"; did you mean {near[0]}?" if near else ""
         return f"there is no [{object_type.config_prefixes[0][0]}:{name}]{advice}"
 
+    def _misspelt(self, name: str) -> str:
+        """Return what a section with this name has for a kind, if that is nearly one."""
+        kinds = (prefix for prefix, other in self._called if other == name)
+        near = (kind for kind in kinds if difflib.get_close_matches(kind, _KINDS, n=1))
+        return next(near, "")
+
 
 def _check_entry_point(uri: str, object_type: Any) -> None:
     """Refuse an entry point that this distribution does not have; suggest the nearest."""
     distribution, _, name = uri[len("egg:") :].partition("#")
-    if (
-        object_type is FILTER
-        and uri.lower().startswith("egg:")
-        and distribution.replace("-", "_").lower() == "wsgi_mw_paste"
-        and (name or "main") not in FACTORIES
-    ):
-        near = difflib.get_close_matches(name, FACTORIES, n=1, cutoff=0.4)
-        advice = f"did you mean {near[0]}?" if near else f"it has {', '.join(FACTORIES)}"
-        message = f"wsgi_mw_paste has no filter {name}; {advice}"
-        raise _UnknownNameError(message, "unknown-entry-point")
+    if not uri.lower().startswith("egg:") or _canonical(distribution) != "wsgi-mw-paste":
+        return
+    name = name or "main"
+    known = [*FACTORIES] if object_type is FILTER else _applications()
+    if name in known:
+        return
+    if object_type is not FILTER and name in FACTORIES:
+        message = f"expected an application, but {uri} is a filter; name it in front of one"
+    else:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        advice = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
+        kind = "filter" if object_type is FILTER else "application"
+        message = f"wsgi_mw_paste has no {kind} {name}; {advice}"
+    raise _UnknownNameError(message, "unknown-entry-point")
+
+
+def _applications() -> list[str]:
+    """Return the names of our applications."""
+    entry_points = importlib.metadata.distribution("wsgi_mw_paste").entry_points
+    return [entry.name for entry in entry_points if entry.group == "paste.app_factory"]
+
+
+def _canonical(distribution: str) -> str:
+    """Return the name of a distribution as PEP 503 spells it."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def _explained(error: BaseException, place: Place, files: IniFiles | None) -> DeploymentError:
@@ -364,6 +399,10 @@ def _explained(error: BaseException, place: Place, files: IniFiles | None) -> De
             message = error.strerror
             if error.filename and error.filename != place.file:
                 message = f"{error.filename}: {message}"
+        case AttributeError() if isinstance(error.obj, ModuleType):
+            message = f"the module {error.obj.__name__} has no {error.name}"
+            if near := difflib.get_close_matches(str(error.name), vars(error.obj), n=1):
+                message += f"; did you mean {near[0]}?"
         case _:
             message = _message_of(error, place)
     return DeploymentError(place, message)
@@ -409,7 +448,9 @@ def _ill_formed(error: configparser.Error, place: Place, files: IniFiles | None)
             if files is not None:
                 place = place_in(files, Section(place.file, section), place.key)
             message = "expected %(NAME)s, or %% for a %"
-            if name := getattr(error, "reference", ""):
+            if place.key in ("here", "__file__"):
+                message = "PasteDeploy loads no file with a % in its path; rename the folder"
+            elif name := getattr(error, "reference", ""):
                 message = (
                     f"nothing defines %({name})s; write {name} = … in [DEFAULT] or give"
                     f" {name}=… on the command line"

@@ -264,7 +264,7 @@ def application_node(
             report(DeploymentError(name, message))
         app = application_node(context.next_context, mention, report, above)
         return _wrapped([context.filter_context], name, app, report)
-    _check_protocol(context, mention, report)
+    _check_factory(context, mention, report)
     inner = _composed(context, report, above) if _is_composite(context) else {}
     role = "composite" if inner else "application"
     return Node(role, context, context.sections, mention, inner)
@@ -287,14 +287,21 @@ def _wrapped(
             name = place_in(context.files, context.section, "filter-with")
             inner = _wrapped([context.filter_context], name, inner, report)
         else:
-            _check_protocol(context, mention, report)
+            _check_factory(context, mention, report)
             inner = Node("filter", context, context.sections, mention, {"": inner})
     return inner
 
 
-def _check_protocol(
+def _check_factory(
     context: Any, mention: Place, report: Callable[[DeploymentError], object]
 ) -> None:
+    if not callable(context.object):
+        place = place_in(context.files, context.sections[-1]) if context.sections else mention
+        message = (
+            "expected the name of something to call, MODULE:FUNCTION, not of a"
+            f" {type(context.object).__name__}"
+        )
+        report(DeploymentError(place, message))
     if context.protocol is None:
         if not isinstance(context.object, StandIn):
             message = (

@@ -1,4 +1,4 @@
-"""``check`` on what PasteDeploy cannot load: one line for each error, and no traceback."""
+"""``check`` on files that no server can load: one line for each, with the line to write."""
 
 from __future__ import annotations
 
@@ -29,6 +29,45 @@ from wsgi_mw_paste.factories import FACTORIES
             "test.ini:4 [filter:a] use: wsgi_mw_paste has no filter nosuch; it has"
             f" {', '.join(FACTORIES)}",
             id="entry-point",
+        ),
+        pytest.param(
+            "[app:main]\nuse = egg:WSGI.mw-paste#helth",
+            "test.ini:2 [app:main] use: wsgi_mw_paste has no application helth; did you mean"
+            " health?",
+            id="entry-point-of-an-application",
+        ),
+        pytest.param(
+            "[app:main]\nuse = egg:wsgi_mw_paste#cors",
+            "test.ini:2 [app:main] use: expected an application, but egg:wsgi_mw_paste#cors is a"
+            " filter; name it in front of one",
+            id="entry-point-of-a-filter",
+        ),
+        pytest.param(
+            "[filter-app:main]\nnext = hello\nuse = call:wsgi_mw_paste.factories:corz",
+            "test.ini:3 [filter-app:main] use: the module wsgi_mw_paste.factories has no corz; did"
+            " you mean cors?",
+            id="name-in-a-module",
+        ),
+        pytest.param(
+            "[app:main]\npaste.app_factory = tests.exits_not:zzz",
+            "test.ini:2 [app:main] paste.app_factory: ModuleNotFoundError: No module named"
+            " 'tests.exits_not'",
+            id="module",
+        ),
+        pytest.param(
+            "[app:main]\npaste.app_factory = tests.ini:zzzzz",
+            "test.ini:2 [app:main] paste.app_factory: the module tests.ini has no zzzzz",
+            id="name-in-a-module-without-a-near-one",
+        ),
+        pytest.param(
+            "[pipeline:main]\npipeline = cors hello\n[filter:cors]\nlog_level = debug",
+            "test.ini:3 [filter:cors]: expected use =, such as use = egg:wsgi_mw_paste",
+            id="no-use",
+        ),
+        pytest.param(
+            "[pipline:main]\npipeline = hello",
+            "test.ini: [pipline:main] is no application; did you mean [pipeline:main]?",
+            id="kind-of-section",
         ),
         pytest.param(
             "[app:main]\npaste.app_factory = nowhere:main",
