@@ -184,7 +184,7 @@ def lines_table(times: Times) -> str:
 def shares_table(rounds: int) -> str:
     """Return the table of where the time for our line of text goes.
 
-    The parts are timed in loops, so the rest has our own work and what they take longer in a request.
+    The parts are timed in loops. The rest is our own work, and what they take longer in a request.
     """
     record = _record_of_a_request()
     names = vars(record).keys() - vars(logging.makeLogRecord({})).keys()
