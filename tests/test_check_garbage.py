@@ -101,7 +101,10 @@ def test_a_section_may_have_any_name(name: str) -> None:
     ],
 )
 def test_a_file_is_wrong_in_a_line_or_two(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit status 2, an error with the file's name, and never a traceback."""
+    """Exit status 2, an error with the file's name, and never a traceback.
+
+    ``explain`` needs no application, and may find that no filter is in front of one.
+    """
     Path("x.ini").write_text(text, encoding="utf-8")
     for name in ("main", "a0"):
         assert main(["check", "x.ini", "--json", "--name", name]) == 2
@@ -110,7 +113,7 @@ def test_a_file_is_wrong_in_a_line_or_two(text: str, capsys: pytest.CaptureFixtu
         assert errors
         assert all("\n" not in error["message"] for error in errors)
         assert main(["check", "x.ini", "--name", name]) == 2
-        assert main(["explain", "x.ini", "--name", name, "--origin", "null"]) == 2
+        assert main(["explain", "x.ini", "--name", name, "--origin", "null"]) in {1, 2}
         out, err = capsys.readouterr()
         assert "x.ini" in out + err
         assert "Traceback" not in out + err

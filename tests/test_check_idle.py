@@ -367,9 +367,9 @@ LINES = (
         ),
         pytest.param(
             f"[composite:main]\nuse = egg:Paste#urlmap\n/ = shop\n{APP}{LOGGING}",
-            "filter-with = web in [app:shop]",
-            "[app:shop]\n",
-            "[app:shop]\nfilter-with = web\n",
+            "filter-with = web in [composite:main]",
+            "[composite:main]\n",
+            "[composite:main]\nfilter-with = web\n",
             id="composite",
         ),
     ],

@@ -292,9 +292,9 @@ def test_explain_stops_at_missing_code_if_the_request_comes_to_it(
         f"[composite:bad]\nuse = call:nowhere:make\n/ = shop\n{SHOP}",
         encoding="utf-8",
     )
-    assert main(["explain", "x.ini", "--origin", ORIGIN, "--path", "/good/1"]) == 0
+    assert main(["explain", "x.ini", "--origin", ORIGIN, "--path", "/good/1", "--app"]) == 0
     capsys.readouterr()
-    assert main(["explain", "x.ini", "--origin", ORIGIN, "--path", "/bad/1"]) == 2
+    assert main(["explain", "x.ini", "--origin", ORIGIN, "--path", "/bad/1", "--app"]) == 2
     out, error = capsys.readouterr()
     assert not out
     assert message in error
@@ -342,3 +342,60 @@ def test_a_route_that_no_server_survives_is_an_error() -> None:
     report = check_text(f"[pipeline:main]\npipeline = {'web ' * 300} shop\n{SHOP}")
     (error,) = report.findings
     assert str(error).startswith("x.ini:2 [pipeline:main] pipeline: requests pass 300 filters")
+
+
+NESTED = """
+[composite:api]
+use = egg:Paste#urlmap
+/ = versions
+/v1 = v1
+
+[composite:v1]
+use = call:shop:by_auth
+noauth = shop
+keystone = web shop
+
+[app:versions]
+paste.app_factory = shop:app_factory
+
+[app:shop]
+paste.app_factory = shop:app_factory
+"""
+
+
+@pytest.mark.parametrize(
+    ("route", "status"),
+    [
+        pytest.param(["--route", "keystone"], 0, id="behind the filter"),
+        pytest.param(["--route", "noauth"], 1, id="without it"),
+        pytest.param([], 1, id="what the factory chooses itself"),
+        pytest.param(["--route", "nope"], 2, id="unknown"),
+    ],
+)
+def test_explain_takes_a_route_behind_a_urlmap(
+    route: list[str],
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The pipelines of an inner composite are chosen by ``--route``, too."""
+    write_module(monkeypatch)
+    Path("x.ini").write_text(NESTED + WEB, encoding="utf-8")
+    words = ["explain", "x.ini", "--name", "api", "--path", "/v1/x"]
+    assert main([*words, "--origin", "https://app.example.com", *route]) == status
+    said = capsys.readouterr()
+    assert "noauth, keystone" in said.err or status < 2
+
+
+def test_explain_refuses_a_route_where_nothing_chooses(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would have no effect."""
+    write_module(monkeypatch)
+    Path("x.ini").write_text(f"[app:main]\nuse = egg:nosuch\nfilter-with = web\n{WEB}", "utf-8")
+    words = ["explain", "x.ini", "--origin", "https://app.example.com"]
+    assert main([*words, "--route", "x"]) == 2
+    assert "leave out --route" in capsys.readouterr().err
+    # The application is not installed here, and not needed.
+    assert main(words) == 0
+    assert main([*words, "--app"]) == 2

@@ -138,9 +138,9 @@ Notes
   test.ini:13 [filter:id] log_tokens (tokens-verbatim)
     Bearer tokens are logged verbatim, as this line asks
   test.ini (no-logging)
-    there is no section [loggers], so servers do not configure logging: access
-    records, which are INFO on the logger wsgi_mw_paste.access, appear only if
-    the application configures logging itself
+    there is no section [loggers], so this file does not configure logging:
+    access records, which are INFO on the logger wsgi_mw_paste.access, appear
+    only if something else does
 
 1 error, 0 warnings
 """

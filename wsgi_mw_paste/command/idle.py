@@ -182,15 +182,15 @@ def _nearly(name: str) -> str | None:
 
 def _no_filter(file: IniFile, node: Node) -> Iterator[Finding]:
     """Yield that the package does nothing here, with the lines to add to this very file."""
-    last = next(iter(node.routes()))[-1]
-    section = node.sections[0].name if node.sections else ""
     pipelines = [s for s in file.sections if s.startswith("pipeline:")]
     if pipelines and node.role == "filter":
         names = " ".join(file.sections[pipelines[0]].get("pipeline", "").split())
         first = f"pipeline = web {names} in [{pipelines[0]}]"
     else:
-        place = last.sections[0].name if last.sections else section
-        first = f"filter-with = web in [{place}]"
+        # What requests come to first: in front of one application, others would be left out.
+        inner = next(iter(node.routes()))
+        section = next((part.sections[0].name for part in inner if part.role != "filter"), "")
+        first = f"filter-with = web in [{section}]"
     message = (
         f"no filter of wsgi_mw_paste is in front of the application; write {first} and add\n"
         "[filter:web]\n"

@@ -166,21 +166,34 @@ class Node:
 
     @property
     def choices(self) -> Mapping[str, Node]:
-        """The nodes from which its factory chooses one by its options, by their keys.
+        """The nodes from which a factory chooses one by its options, by their keys.
 
-        There are none for a composite that decides by the request, such as Paste's urlmap.
+        Those behind a composite that decides by the request, such as Paste's urlmap, count as well.
         """
-        if self.role == "filter":
-            return self.inner[""].choices
-        if self.role == "application" or _is_dispatcher(self.context):
-            return {}
-        return {key: node for key, node in self.inner.items() if not key.startswith(_BY_REQUEST)}
+        if self.chooses:
+            return {
+                key: node for key, node in self.inner.items() if not key.startswith(_BY_REQUEST)
+            }
+        return {key: choice for node in self.inner.values() for key, choice in node.choices.items()}
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it is a composite whose factory chooses by its options."""
+        return (
+            self.role == "composite"
+            and not _is_dispatcher(self.context)
+            and not all(key.startswith(_BY_REQUEST) for key in self.inner)
+        )
 
     def by(self, choice: str) -> Node:
         """Return this tree with one of its :attr:`choices` in place of the composite."""
-        if self.role == "filter":
-            return replace(self, inner={"": self.inner[""].by(choice)})
-        return self.inner[choice]
+        if self.chooses:
+            return self.inner[choice]
+        inner = {
+            key: node.by(choice) if choice in node.choices else node
+            for key, node in self.inner.items()
+        }
+        return replace(self, inner=inner)
 
     def routes(self) -> Iterator[list[Node]]:
         """Yield every route of a request from here to an application."""
