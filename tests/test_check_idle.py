@@ -71,6 +71,13 @@ def test_a_filter_that_another_application_of_the_file_uses_is_none(use: str) ->
     assert warnings(f"{LINE}\n{use}\n{WEB.replace('filter:web', 'filter:spare')}") == []
 
 
+@pytest.mark.parametrize("names", ["wbe shop", "web, shop", "web,shop"])
+def test_a_filter_that_is_named_wrongly_is_no_unused_one(names: str) -> None:
+    """The wrong name is an error, and that is enough."""
+    (error,) = warnings(LINE.replace("web shop", names))
+    assert error.startswith("x.ini:2 [pipeline:main] pipeline: ")
+
+
 # Options of ours.
 
 

@@ -82,7 +82,7 @@ from wsgi_mw_paste.factories import FACTORIES
         ),
         pytest.param(
             "[server:main]\nuse = egg:waitress",
-            "test.ini: no application is called main; this file has hello",
+            "test.ini: no application is called main; test.ini has hello",
             id="main",
         ),
         pytest.param(

@@ -399,7 +399,7 @@ def test_a_reader_that_has_enough_is_no_error(capfd: pytest.CaptureFixture[str])
         pytest.param(["check", "nosuch.ini"], "nosuch.ini: No such file or directory", id="file"),
         pytest.param(
             ["check", "test.ini", "--name", "nosuch"],
-            "test.ini: no application is called nosuch; this file has main, hello",
+            "test.ini: no application is called nosuch; test.ini has main, hello",
             id="name",
         ),
         pytest.param(["check", "broken.ini"], "broken.ini:1: expected a [section]", id="broken"),

@@ -348,3 +348,17 @@ def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:
         "",
         "wsgi-mw-paste: the working directory is gone; change to one that exists\n",
     )
+
+
+def test_a_working_directory_that_is_gone_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As above, where it is measured: a process without a folder cannot write down what it ran."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    assert main(["options"]) == 2
+    assert capsys.readouterr().err == (
+        "wsgi-mw-paste: the working directory is gone; change to one that exists\n"
+    )

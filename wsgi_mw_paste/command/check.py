@@ -191,7 +191,7 @@ def _is_missing(check: str | None) -> bool:
         return find_spec((check or "").partition(":")[0]) is None
     except ModuleNotFoundError:
         return True
-    except Exception:  # noqa: BLE001 -- whatever the package above it does, or it is no name
+    except (Exception, SystemExit):  # noqa: BLE001 -- the package above it, or it is no name
         return False
 
 

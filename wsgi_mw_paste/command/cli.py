@@ -231,17 +231,22 @@ def _explain(given: argparse.Namespace) -> int:
         return _fail("no composite here chooses between pipelines; leave out --route")
     elif given.route is not None or _must_choose(node):
         return _fail(f"expected --route with one of {', '.join(choices)}")
-    nodes = _nodes(node)
+    routes = list(node.routes())
     # Neither what cannot be loaded on another route matters, nor an application with a stand-in.
-    needed = {str(n.error) for n in nodes if given.app or not _can_stand_in(n)}
+    surely = routes[0] if len(routes) == 1 else []
+    needed = {str(n.error) for n in surely if given.app or not _can_stand_in(n)}
     ignored = {str(other.error) for other in _nodes(whole)} - needed
     problems: list[object] = [error for error in errors if str(error) not in ignored]
-    problems += chain.from_iterable(map(configuration_problems, nodes))
+    problems += chain.from_iterable(map(configuration_problems, _nodes(node)))
     if problems:
         return _fail(*problems)
     with _quiet():
         app = build(node, make_real) if given.app else build(node)
         explanation = explain(app, fetch)
+    passed = chain.from_iterable(step.exchange.passed for step in explanation.steps)
+    needed_after_all = (n for n in passed if n.error and (given.app or not _can_stand_in(n)))
+    if missing := dict.fromkeys(n.error for n in needed_after_all):
+        return _fail(*missing)
     out = Terminal(sys.stdout)
     for name in forbidden:
         out.write(f"Browsers do not let scripts set {name}; it is left out.")

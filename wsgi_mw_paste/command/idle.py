@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+import re
 from typing import TYPE_CHECKING, Final
 
 from wsgi_mw_paste._environment import DOTENV, FILE_SUFFIX
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: How similar a name has to be to an option to count as a misspelling of it; 1 is equal.
 _NEARLY: Final = 0.9
+#: How many names without a section each unused filter is compared with.
+_MAX_MISSPELT: Final = 10
 
 #: The beginnings of names that are only ours. Swift, for one, has a log_requests of its own.
 _DISTINCTIVE: Final = ("cors_", "request_id_", "log_tokens", "health_")
@@ -78,10 +81,15 @@ def _unused_filters(file: IniFile, files: IniFiles, ours: dict[str, str]) -> Ite
         for section, items in other.sections.items()
         for key, text in items.items()
         if key in NAMING_KEYS or section.startswith("composit")
-        for word in text.split()
+        for word in re.split(r"[\s,]+", text)
     }
+    # What is misspelt is an error of its own.
+    known = {name.partition(":")[2].strip() for name in file.sections}
+    misspelt = sorted(word for word in used - known if ":" not in word)[:_MAX_MISSPELT]
     for section in ours:
         name = section.partition(":")[2].strip()
+        if difflib.get_close_matches(name, misspelt, n=1):
+            continue
         if section.startswith("filter:") and name not in used:
             message = f"no pipeline uses this filter, so it does nothing; {_how_to_use(name, file)}"
             yield Finding(

@@ -118,6 +118,7 @@ class Deployment:
     def __init__(self, files: IniFiles, problems: list[DeploymentError] | None) -> None:
         self.files = files
         self._problems = problems
+        self._reported = {str(problem) for problem in problems or ()}
         #: The sections that are being loaded. One that comes up again is part of a circle.
         self.open: list[Section] = []
 
@@ -128,7 +129,8 @@ class Deployment:
         """
         if self._problems is None:
             raise error
-        if str(error) not in map(str, self._problems):
+        if str(error) not in self._reported:
+            self._reported.add(str(error))
             self._problems.append(error)
 
 
@@ -138,7 +140,7 @@ def blaming(place: Place, files: IniFiles | None = None) -> Iterator[None]:
 
     ``SystemExit`` as well: code that is only checked must not end the command.
 
-    :param files: to find the line of a place that the error names.
+    :param files: what is read, if an error of the parser is one of these files; for its line.
     """
     try:
         yield
@@ -212,7 +214,8 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
         if name is not None and (path := included_path(name)):
             path = self.files[self.filename].resolve(path)
             loader = FileLoader(path, self.deployment, global_conf)
-            return loader.get_context(object_type, name.partition("#")[2] or "main", global_conf)
+            # Not get_context(), whose errors are placed in that file: the name stands in this one.
+            return loader._context(object_type, name.partition("#")[2] or "main", global_conf)
         if self.absolute_name(name):
             _check_entry_point(str(name), object_type)
             context = super().get_context(object_type, name, global_conf)
@@ -339,8 +342,9 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
             if misspelt := self._misspelt(name):
                 kind = difflib.get_close_matches(misspelt, _KINDS, n=1)[0]
                 return f"[{misspelt}:{name}] is no application; did you mean [{kind}:{name}]?"
-            names = ", ".join(self.names(APP)[:_MAX_NAMES]) or "none"
-            return f"no application is called {name}; this file has {names}"
+            names = ", ".join(self.names(object_type)[:_MAX_NAMES]) or "none"
+            file = os.path.basename(self.filename)  # noqa: PTH119
+            return f"no {kind.partition(' ')[2]} is called {name}; {file} has {names}"
         near = difflib.get_close_matches(name, self.names(object_type)[:_MAX_NAMES], n=1)
         advice = f"; did you mean {near[0]}?" if near else ""
         return f"there is no [{object_type.config_prefixes[0][0]}:{name}]{advice}"
@@ -385,7 +389,7 @@ def _canonical(distribution: str) -> str:
 def _explained(error: BaseException, place: Place, files: IniFiles | None) -> DeploymentError:
     """Return the error in one line."""
     match error:
-        case configparser.Error():
+        case configparser.Error() if files is not None:
             return _ill_formed(error, place, files)
         case _UnknownNameError():
             return DeploymentError(place, str(error), error.code)
@@ -399,7 +403,7 @@ def _explained(error: BaseException, place: Place, files: IniFiles | None) -> De
             message = error.strerror
             if error.filename and error.filename != place.file:
                 message = f"{error.filename}: {message}"
-        case AttributeError() if isinstance(error.obj, ModuleType):
+        case AttributeError() if isinstance(error.obj, ModuleType) and error.name:
             message = f"the module {error.obj.__name__} has no {error.name}"
             if near := difflib.get_close_matches(str(error.name), vars(error.obj), n=1):
                 message += f"; did you mean {near[0]}?"
@@ -424,14 +428,14 @@ def _message_of(error: BaseException, place: Place) -> str:
     return described(error)
 
 
-def _ill_formed(error: configparser.Error, place: Place, files: IniFiles | None) -> DeploymentError:
+def _ill_formed(error: configparser.Error, place: Place, files: IniFiles) -> DeploymentError:
     """Return an error of the parser without the text that it repeats, which may be a secret."""
     file = str(getattr(error, "source", place.file))
     match error:
         case configparser.MissingSectionHeaderError():
             place = Place("section", file, line=error.lineno)
             message = "expected a [section] before the first key"
-            if files is not None and files[file].text.startswith("\ufeff"):
+            if files[file].text.startswith("\ufeff"):
                 message = "expected no byte order mark; save the file as UTF-8 without one"
         case configparser.ParsingError():
             place = Place("section", file, line=error.errors[0][0])
@@ -445,8 +449,7 @@ def _ill_formed(error: configparser.Error, place: Place, files: IniFiles | None)
         case _:
             section = getattr(error, "section", place.section)
             place = Place("section", place.file, section, getattr(error, "option", ""))
-            if files is not None:
-                place = place_in(files, Section(place.file, section), place.key)
+            place = place_in(files, Section(place.file, section), place.key)
             message = "expected %(NAME)s, or %% for a %"
             if place.key in ("here", "__file__"):
                 message = "PasteDeploy loads no file with a % in its path; rename the folder"

@@ -19,7 +19,7 @@ from wsgi_mw_paste._ini import Section, included_path
 from wsgi_mw_paste.command.findings import Place, locate, place_in
 from wsgi_mw_paste.command.loader import Deployment, DeploymentError, StandIn, load_context
 from wsgi_mw_paste.cors import CORSSettings
-from wsgi_mw_paste.factories import FilterFactory
+from wsgi_mw_paste.factories import FilterFactory, health, health_app
 from wsgi_mw_paste.request_id import RequestIdSettings
 from wsgi_mw_paste.settings import ConfigurationError, options
 
@@ -123,10 +123,11 @@ class Node:
 
         :raises ConfigurationError: as its factory would.
         """
-        if self.factory is None:
+        factory = health if self.context.object is health_app else self.factory
+        if factory is None:
             return []
         texts = [tuple(d.items()) for d in (self.context.global_conf, self.context.local_conf)]
-        return _load(self.factory, self.files, tuple(self.sections), *texts)
+        return _load(factory, self.files, tuple(self.sections), *texts)
 
     @property
     def cors(self) -> CORSSettings | None:
