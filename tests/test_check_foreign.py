@@ -190,6 +190,24 @@ def test_probes_that_stop_at_authentication_are_a_warning() -> None:
 
 
 @pytest.mark.parametrize(
+    ("option", "codes"),
+    [
+        pytest.param("", {"invalid-option", "access-log-lost"}, id="by default"),
+        pytest.param("log_requests = true\n", {"invalid-option"}, id="not known"),
+    ],
+)
+def test_the_logging_sections_of_a_filter_that_does_not_load_are_checked(
+    option: str, codes: set[str]
+) -> None:
+    """All problems come in one run, and none that may be none."""
+    report = check_text(
+        f"[pipeline:main]\npipeline = web shop\n{SHOP}cors_max_age = soon\n{option}"
+        + LOGGING.replace("level = INFO", "level = WARN")
+    )
+    assert {finding.code for finding in report.findings} == codes
+
+
+@pytest.mark.parametrize(
     "inside",
     [
         pytest.param("use = egg:wsgi_mw_paste#errors\n", id="errors alone"),

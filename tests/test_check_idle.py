@@ -98,6 +98,24 @@ def test_an_option_without_a_filter_is_a_warning() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        "use = egg:WSGI-mw-paste#reqest_id",
+        "use = call:wsgi_mw_paste.factories:reqest_id",
+        "paste.filter_factory = wsgi_mw_paste.factories:reqest_id",
+        "get x = y",
+    ],
+)
+def test_options_of_a_filter_with_a_wrong_name_are_where_they_belong(use: str) -> None:
+    """The name is the error; if no pipeline has the filter, that is a warning as well."""
+    section = f"[filter:ids]\n{use}\nlog_tokens = false\n"
+    (error,) = warnings(LINE.replace("web shop", "ids web shop") + section)
+    assert "[filter:ids]" in error
+    (unused,) = warnings(LINE + section)
+    assert "[filter:ids]: no pipeline uses this filter" in unused
+
+
 def test_options_that_others_have_too_are_left_alone() -> None:
     """Swift's proxy-logging filter has a ``log_requests`` of its own."""
     text = "[filter:log]\npaste.filter_factory = shop:plain_filter\nlog_requests = true\n"
@@ -261,6 +279,9 @@ def test_probes_that_write_access_records_are_a_warning() -> None:
 @pytest.mark.parametrize(
     ("uri", "levels"),
     [
+        pytest.param(
+            "x\npaste.filter_app_factory = repoze.tm:make_tm", ["warning"], id="by its module"
+        ),
         pytest.param("egg:repoze.tm2#tm", ["warning"], id="transactions"),
         pytest.param("egg:repoze.retry#retry", ["warning"], id="retries"),
         pytest.param("egg:raven#raven", ["warning"], id="Raven"),
@@ -274,6 +295,7 @@ def test_probes_that_write_access_records_are_a_warning() -> None:
 def test_a_filter_that_needs_exceptions_belongs_inside_errors(uri: str, levels: list[str]) -> None:
     """The advice gives the order; of a filter that is not known to need them it is a note."""
     text = LINE.replace("web shop", "tm web shop") + f"[filter:tm]\nuse = {uri}\n"
+    text = text.replace("use = x\n", "")
     report = check_text(text, missing_ok=True)
     found = [finding for finding in report.findings if finding.code == "outside-errors"]
     assert [finding.level for finding in found] == levels

@@ -102,6 +102,12 @@ from wsgi_mw_paste.factories import FACTORIES
             id="undefined",
         ),
         pytest.param(
+            "[app:main]\nuse = hello\nother = x\nget key = password",
+            "test.ini:4 [app:main] get key: nothing defines password; write password = … in"
+            " [DEFAULT] or give password=… on the command line",
+            id="undefined-get",
+        ),
+        pytest.param(
             "key = secret", "test.ini:1: expected a [section] before the first key", id="header"
         ),
         pytest.param(

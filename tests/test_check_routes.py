@@ -291,9 +291,9 @@ def test_explain_stops_at_missing_code_if_the_request_comes_to_it(
         f"[composite:bad]\nuse = call:nowhere:make\n/ = shop\n{SHOP}",
         encoding="utf-8",
     )
-    assert main(["explain", "x.ini", "--origin", ORIGIN, "--path", "/good/1"]) == 0
+    assert main(["explain", "x.ini", "--origin", ORIGIN, "--path", "/good/1", "--app"]) == 0
     capsys.readouterr()
-    assert main(["explain", "x.ini", "--origin", ORIGIN, "--path", "/bad/1"]) == 2
+    assert main(["explain", "x.ini", "--origin", ORIGIN, "--path", "/bad/1", "--app"]) == 2
     out, error = capsys.readouterr()
     assert not out
     assert message in error

@@ -103,7 +103,7 @@ def tokens_in_logs(value: object) -> bool | Literal["fingerprint"]:
     try:
         return boolean(value)
     except ValueError:
-        quotes = " without quotes" if isinstance(value, str) and value[:1] in ("'", '"') else ""
+        quotes = ", without quotes" if isinstance(value, str) and value[:1] in ("'", '"') else ""
         raise ValueError(f"expected true, fingerprint or false{quotes}") from None
 
 

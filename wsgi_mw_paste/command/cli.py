@@ -30,7 +30,7 @@ from wsgi_mw_paste.factories import FACTORIES
 from wsgi_mw_paste.settings import printable, reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from wsgi_mw_paste.command.pipeline import Node
 
@@ -232,10 +232,9 @@ def _explain(given: argparse.Namespace) -> int:
     elif given.route is not None or _must_choose(node):
         return _fail(f"expected --route with one of {', '.join(choices)}")
     routes = list(node.routes())
-    # Neither what cannot be loaded on another route matters, nor an application with a stand-in.
-    surely = routes[0] if len(routes) == 1 else []
-    needed = {str(n.error) for n in surely if given.app or not _can_stand_in(n)}
-    ignored = {str(other.error) for other in _nodes(whole)} - needed
+    # What cannot be loaded matters where the request passes. With several routes, it shows later.
+    needed = _missing(routes[0], given) if len(routes) == 1 else {}
+    ignored = {str(other.error) for other in _nodes(whole)} - {*map(str, needed)}
     problems: list[object] = [error for error in errors if str(error) not in ignored]
     problems += chain.from_iterable(map(configuration_problems, _nodes(node)))
     if problems:
@@ -244,8 +243,7 @@ def _explain(given: argparse.Namespace) -> int:
         app = build(node, make_real) if given.app else build(node)
         explanation = explain(app, fetch)
     passed = chain.from_iterable(step.exchange.passed for step in explanation.steps)
-    needed_after_all = (n for n in passed if n.error and (given.app or not _can_stand_in(n)))
-    if missing := dict.fromkeys(n.error for n in needed_after_all):
+    if missing := _missing(passed, given):
         return _fail(*missing)
     out = Terminal(sys.stdout)
     for name in forbidden:
@@ -261,10 +259,14 @@ def _must_choose(node: Node) -> bool:
     return node.chooses
 
 
-def _can_stand_in(node: Node) -> bool:
-    """Say whether a stand-in does as well, as for an application that is not installed here."""
-    is_missing = node.error is not None and node.error.code == "missing-code"
-    return node.role == "application" and is_missing
+def _missing(passed: Iterable[Node], given: argparse.Namespace) -> dict[DeploymentError, None]:
+    """Return what cannot be loaded, without applications for which stand-ins do as well."""
+    return dict.fromkeys(
+        node.error
+        for node in passed
+        if node.error is not None
+        and (given.app or node.role != "application" or node.error.code != "missing-code")
+    )
 
 
 def _nodes(node: Node) -> list[Node]:

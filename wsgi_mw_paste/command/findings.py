@@ -152,5 +152,5 @@ CODES: Final[Mapping[str, str]] = {
     "logging-section-unlisted": "no list names a logging section, so fileConfig ignores it",
     "no-logging": "there are no logging sections, and filters that write access records",
     "request-id-missing": "a formatter writes records without the request id",
-    "undefined-variable": "nothing defines a variable written as %(NAME)s",
+    "undefined-variable": "nothing defines a variable written as %(NAME)s or after get KEY =",
 }

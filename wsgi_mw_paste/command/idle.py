@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 #: How similar a name has to be to an option to count as a misspelling of it; 1 is equal.
 _NEARLY: Final = 0.9
+#: How the names of filters' sections begin; logging has a section ``[filters]``.
+_FILTERS: Final = ("filter:", "filter-app:")
+#: How everything of ours is called in an INI file.
+_OUR_URI: Final = re.compile(r"(?i)egg:wsgi[-_.]+mw[-_.]+paste(#|$)|(call:)?wsgi_mw_paste\.")
 #: How many names without a section each unused filter is compared with.
 _MAX_MISSPELT: Final = 10
 
@@ -65,6 +69,12 @@ def idle_findings(node: Node, path: str, *, is_whole: bool) -> Iterator[Finding]
         for section in part.sections
         if section.file == path
     }
+    # And what is meant to be ours, by a name that we do not have.
+    ours |= {
+        section: ""
+        for section, items in file.sections.items()
+        if section not in ours and section.startswith(_FILTERS) and _is_meant(items)
+    }
     yield from _unused_filters(file, node.files, ours)
     yield from _misplaced_options(file, node.files, ours)
     if any(part.factory for route in node.routes() for part in route):
@@ -72,6 +82,12 @@ def idle_findings(node: Node, path: str, *, is_whole: bool) -> Iterator[Finding]
         yield from _near_variables()
     elif is_whole and not ours:
         yield from _no_filter(file, node)
+
+
+def _is_meant(items: Mapping[str, str]) -> bool:
+    """Say whether a section wants to be a filter of ours, or does not say yet what it is."""
+    made_by = items.get("use") or next((v for k, v in items.items() if k.startswith("paste.")), "")
+    return not made_by or bool(_OUR_URI.match(made_by))
 
 
 def _unused_filters(file: IniFile, files: IniFiles, ours: dict[str, str]) -> Iterator[Finding]:

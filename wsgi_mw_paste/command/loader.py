@@ -391,6 +391,9 @@ def _explained(error: BaseException, place: Place, files: IniFiles | None) -> De
     match error:
         case configparser.Error() if files is not None:
             return _ill_formed(error, place, files)
+        case KeyError() if files is not None and (key := _getting(error, place, files)):
+            place = place_in(files, Section(place.file, place.section), key)
+            return DeploymentError(place, _undefined(str(error.args[0])), "undefined-variable")
         case _UnknownNameError():
             return DeploymentError(place, str(error), error.code)
         case importlib.metadata.PackageNotFoundError():
@@ -410,6 +413,24 @@ def _explained(error: BaseException, place: Place, files: IniFiles | None) -> De
         case _:
             message = _message_of(error, place)
     return DeploymentError(place, message)
+
+
+def _getting(error: KeyError, place: Place, files: IniFiles) -> str:
+    """Return the key ``get NAME`` that asks for what the error misses, empty if there is none."""
+    items = files[place.file].sections.get(place.section, {})
+    keys = (key for key, text in items.items() if key.startswith("get ") and text in error.args)
+    return next(keys, "")
+
+
+def _undefined(name: str, written: str = "") -> str:
+    """Return that a variable has no value.
+
+    :param written: how it is asked for, if not by its name.
+    """
+    return (
+        f"nothing defines {written or name}; write {name} = … in [DEFAULT] or give {name}=… on the"
+        " command line"
+    )
 
 
 def _message_of(error: BaseException, place: Place) -> str:
@@ -454,8 +475,5 @@ def _ill_formed(error: configparser.Error, place: Place, files: IniFiles) -> Dep
             if place.key in ("here", "__file__"):
                 message = "PasteDeploy loads no file with a % in its path; rename the folder"
             elif name := getattr(error, "reference", ""):
-                message = (
-                    f"nothing defines %({name})s; write {name} = … in [DEFAULT] or give"
-                    f" {name}=… on the command line"
-                )
+                message = _undefined(name, f"%({name})s")
     return DeploymentError(place, message, "ini-syntax")

@@ -89,7 +89,10 @@ class Node:
     def described(self) -> str:
         """Everything that says what it is: the URIs that name it, and its factory's module."""
         uses = (
-            self.files[file].sections.get(name, {}).get("use", "") for file, name in self.sections
+            text
+            for file, name in self.sections
+            for key, text in self.files[file].sections.get(name, {}).items()
+            if key == "use" or key.startswith("paste.")
         )
         module = getattr(self.context.object, "__module__", "")
         return " ".join([getattr(self.context, "spec", ""), *uses, str(module)])
