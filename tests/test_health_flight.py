@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.health import PATIENCE, Held, Scripted, probe, states
+from tests.serving import in_child
 from tests.wsgi import hello
 from wsgi_mw_paste import HealthMiddleware, HealthSettings
 
@@ -213,25 +212,6 @@ def test_two_middlewares_have_a_flight_each(held: Held, pool: ThreadPoolExecutor
 
 
 # Forks.
-
-
-def in_child(work: Callable[[], object]) -> str:
-    """Run something in a forked child; return the text of what it returns."""
-    reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        # That this process has threads is what the tests are about.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if not child:  # pragma: no cover -- this child has no end at which coverage could be saved
-        try:
-            os.write(writer, str(work()).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as pipe:
-        text = pipe.read()
-    os.waitpid(child, 0)
-    return text
 
 
 def test_a_child_takes_over_no_run() -> None:

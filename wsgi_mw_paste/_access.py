@@ -16,7 +16,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
-from wsgi_mw_paste._wsgi import ERROR_TYPE_KEY, report_logging_failure
+from wsgi_mw_paste._wsgi import ERROR_TYPE_KEY, report_logging_failure, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -179,7 +179,7 @@ class AccessRecord:
             # gunicorn's sign that the application has answered on the socket itself.
             self.status = None
             return
-        self.error_type = type(error).__name__
+        self.error_type = type_name(error)
         if not self.bytes:
             # Nothing is sent before the first byte (PEP 3333), so the server will answer.
             self.status = "500"

@@ -33,6 +33,7 @@ REQUEST_ID_KEY: Final = "wsgi_mw_paste.request_id"
 #: The environ key under which ``errors`` leaves the type name of an exception that it answered.
 ERROR_TYPE_KEY: Final = "wsgi_mw_paste.error_type"
 
+_class_name: Final = type.__dict__["__name__"].__get__
 #: The headers of most responses, as applications and frameworks spell them.
 _USUAL_RESPONSE_HEADERS: Final = """
     Accept-Ranges Access-Control-Allow-Credentials Access-Control-Allow-Origin
@@ -79,6 +80,16 @@ def request_path(environ: WSGIEnvironment) -> str:
     """
     path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     return path
+
+
+def type_name(error: BaseException) -> str:
+    """Return the name of an exception's class, in one line.
+
+    A metaclass may have a ``__name__`` that raises, and a class that is made at run time a name of
+    any characters.
+    """
+    name: str = _class_name(type(error))
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def log_safely(logger: Logger, level: int, message: str, *args: object, **kwargs: Any) -> None:

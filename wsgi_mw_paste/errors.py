@@ -24,7 +24,7 @@ import sys
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from wsgi_mw_paste._wsgi import ERROR_TYPE_KEY, is_file_wrapper, log_safely
+from wsgi_mw_paste._wsgi import ERROR_TYPE_KEY, is_file_wrapper, log_safely, type_name
 from wsgi_mw_paste.context import current_request_id, note_request_id
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class ErrorsMiddleware:
             if body is None and isinstance(error, StopIteration) and _asks_for_websocket(request):
                 # This tells gunicorn that the application has used the socket itself.
                 raise
-            environ[ERROR_TYPE_KEY] = type(error).__name__
+            environ[ERROR_TYPE_KEY] = type_name(error)
             try:
                 _log_escaped(self._logger, error)
             finally:
@@ -223,7 +223,7 @@ def _log_escaped(logger: Logger, error: Exception) -> None:
         # The record has the id, but the traceback must not show the id of an earlier request.
         note_request_id(error, request_id, only_replace=True)
     log_safely(
-        logger, logging.ERROR, "%s escaped the application", type(error).__name__, exc_info=error
+        logger, logging.ERROR, "%s escaped the application", type_name(error), exc_info=error
     )
 
 

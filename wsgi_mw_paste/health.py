@@ -27,7 +27,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wsgi_mw_paste._wsgi import log_safely
+from wsgi_mw_paste._wsgi import log_safely, type_name
 from wsgi_mw_paste.settings import Problem, Settings, given_or_environment, option
 from wsgi_mw_paste.values import list_of_checks, number, path_of_file, path_or_nothing
 
@@ -341,7 +341,7 @@ class _Flight:
                 step.is_ok = check.function() is not False
             except Exception as error:  # noqa: BLE001 -- that is how a check fails
                 step.ended = monotonic()
-                self.changes.failed(run, f"raised {type(error).__name__}", exc_info=True)
+                self.changes.failed(run, f"raised {type_name(error)}", exc_info=True)
                 continue
             step.ended = monotonic()
             if step.is_ok:

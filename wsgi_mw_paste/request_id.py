@@ -25,6 +25,7 @@ from wsgi_mw_paste._wsgi import (
     foreign_spellings,
     is_file_wrapper,
     log_safely,
+    type_name,
 )
 from wsgi_mw_paste.context import (
     MAX_LENGTH,
@@ -455,7 +456,7 @@ class _BodyInContext:
             # Too late for the server to answer in the application's place.
             note_request_id(error, self._request_id)
             if record is not None:
-                record.error_type = type(error).__name__
+                record.error_type = type_name(error)
             raise
         finally:
             if record is not None:

@@ -137,12 +137,11 @@ class _Applications:
         self._make_app = make_app
 
     def get_app(self, name: str, global_conf: Mapping[str, str] | None = None) -> WSGIApplication:
-        named = (key for key, value in self._node.context.local_conf.items() if value == name)
-        inner = next((self._node.inner[key] for key in named if key in self._node.inner), None)
-        if inner is None:
-            context = self._loader.get_context(APP, name, global_conf)
-            inner = application_node(context, self._node.place, _raise)
-        return build(inner, self._make_app)
+        for key, inner in self._node.inner.items():
+            if self._node.context.local_conf[key] == name:
+                return build(inner, self._make_app)
+        context = self._loader.get_context(APP, name, global_conf)
+        return build(application_node(context, self._node.place, _raise), self._make_app)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
