@@ -15,7 +15,7 @@ export LC_ALL := C.UTF-8
 
 .PHONY: help serve test lint types check docs dist test-all clean
 .PHONY: bench bench-quick bench-instructions bench-served
-.PHONY: soak fuzz
+.PHONY: soak fuzz linear
 # Two targets at once would install into one .venv at the same time.
 .NOTPARALLEL:
 
@@ -86,6 +86,9 @@ soak: .venv/.test ## put real servers under load; for less of it: ARGS="--reques
 
 fuzz: .venv/.fuzz ## look for inputs that break a promise, a minute each; ARGS="--seconds 10 origin"
 	$(BIN)/python -m proof.fuzz $(ARGS)
+
+linear: .venv/.test ## measure how time grows with the size of what is sent or configured
+	$(BIN)/python -m proof.linear $(ARGS)
 
 clean: ## remove everything that make has made
 	rm -rf .venv .venv-bench .tox .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov

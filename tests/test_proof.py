@@ -1,4 +1,4 @@
-"""Load and fuzzing, in small: the load loses nothing, and every kept input keeps its promise."""
+"""Load, fuzzing and time, in small: the load loses nothing, and every kept input holds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proof import fuzz, soak
+from proof import fuzz, linear, soak
 from proof.targets import TARGETS
+from wsgi_mw_paste.command.check import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,3 +102,19 @@ def test_a_problem_in_the_logs_is_found(
     logs = Logs()
     change(logs)
     assert logs.problems() == problems
+
+
+@pytest.mark.parametrize("name", ["traceparent: (0)", "Accept: (a/b,)", "`check`: origins`"])
+def test_a_row_of_times_ends_with_the_power(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the clock says is asserted nowhere; the row is there, and the command ends."""
+    assert linear.main([name]) in (0, 1)
+    assert capsys.readouterr().out.count(name) == (name != "`check`: origins`")
+
+
+@pytest.mark.parametrize(("name", "write"), linear.files().items(), ids=linear.files())
+def test_what_is_timed_is_what_the_row_says(name: str, write: Callable[[int], str]) -> None:
+    """A file is checked to its end: only what is wrong by design is an error, and all of it is."""
+    path = Path("x.ini")
+    path.write_text(write(7), encoding="utf-8")
+    errors = {"origins that are wrong": 7, "characters of a value": 1, "unknown options": 7}
+    assert len(check(str(path)).of("error")) == errors.get(name, 0)

@@ -190,7 +190,8 @@ def serve(app: WSGIApplication, origin: str) -> Seen:
     body: Any = None
     try:
         try:
-            body = app(make_environ(headers={"Origin": origin} if origin else {}), start_response)
+            headers = {"X-Request-Id": "abc-123"} | ({"Origin": origin} if origin else {})
+            body = app(make_environ(headers=headers), start_response)
             for chunk in body:
                 if chunk:
                     send(chunk)
