@@ -97,7 +97,7 @@ def _section(found: Mapping[str, Times], rounds: int) -> Iterator[str]:
     yield _scenarios_table(found)
     yield "### Logging"
     yield access.lines_table(lines)
-    yield access.shares_table(lines, rounds)
+    yield access.shares_table(rounds)
     rows = [["access record, its logger off", f"{off:,.0f}"]]
     rows += [[f"a record, {name}", f"{added:,.0f}"] for name, added in records.items()]
     rows += [[f"each chunk, {name} a record", f"{ns:,.0f}"] for name, ns in chunks.items()]

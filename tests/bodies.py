@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from wsgiref.validate import validator
 
-from tests.wsgi import Answer, make_environ
+from tests.wsgi import PLAIN, Answer, make_environ
 from wsgi_mw_paste import RequestIdMiddleware, RequestIdSettings, current_request_id
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ID = "abc-123"
-PLAIN = [("Content-Type", "text/plain")]
 CHUNKS = (b"one", b"two", b"three")
 
 
@@ -320,13 +319,3 @@ class File(io.BytesIO):
     def close(self) -> None:
         self.look("close")
         super().close()
-
-
-def sends(body: Any, *headers: tuple[str, str]) -> WSGIApplication:
-    """Return an application that answers with this body."""
-
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response("200 OK", [*PLAIN, *headers])
-        return body  # type: ignore[no-any-return]
-
-    return app

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+from tests.wsgi import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 SECRET = "password=hunter2"
 #: What ``errors`` logs of the exception of :func:`boom`.
 ESCAPED = "LookupError escaped the application"
-PLAIN = [("Content-Type", "text/plain")]
 
 
 def boom(*_: object) -> NoReturn:
@@ -58,16 +59,6 @@ class Body:
     def close(self) -> None:
         self.closed.append(True)
         self.in_close()
-
-
-def sends(body: Any, status: Any = "200 OK") -> WSGIApplication:
-    """Return an application that answers with this body."""
-
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response(status, PLAIN)
-        return body  # type: ignore[no-any-return]
-
-    return app
 
 
 def starts_late(body: Body) -> WSGIApplication:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from tests.wsgi import call, make_environ
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from _typeshed.wsgi import WSGIApplication
 
 #: How long a test waits for something that is bound to happen, in seconds.
@@ -48,11 +46,6 @@ class Held:
         self.runs += 1
         self.entered.set()
         assert self.let_go.wait(PATIENCE)
-
-
-def raises(error: BaseException) -> Callable[[], object]:
-    """Return a check that raises."""
-    return Scripted(error)
 
 
 def probe(app: WSGIApplication, path: str = "/readyz") -> tuple[int, dict[str, Any]]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.serving import program
+from tests.serving import free_port, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,8 +99,7 @@ def postgres() -> Iterator[Postgres]:
         text=True,
     )
     directory = Path(made.stdout.strip())
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        server = Postgres(directory, free.getsockname()[1])
+    server = Postgres(directory, free_port())
     try:
         server.create()
         server.start()

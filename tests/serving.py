@@ -32,6 +32,39 @@ if TYPE_CHECKING:
 
 #: How long a server may take to listen, to answer and to stop, in seconds.
 _PATIENCE = 60
+#: How each server is started; the INI file follows.
+SERVERS = {
+    "waitress": ["pserve"],
+    "gunicorn-sync": ["gunicorn", "--bind=127.0.0.1:0", "--worker-class=sync", "--paste"],
+    "gunicorn-gthread": ["gunicorn", "--bind=127.0.0.1:0", "--threads=4", "--paste"],
+    "gunicorn-gevent": ["gunicorn", "--bind=127.0.0.1:0", "--worker-class=gevent", "--paste"],
+}
+#: The end of an INI file for these servers. They log to stderr; how, has to follow.
+SERVER_AND_LOGGING = """
+[server:main]
+use = egg:waitress#main
+listen = 127.0.0.1:0
+
+[loggers]
+keys = root
+
+[logger_root]
+level = INFO
+handlers = console
+
+[handlers]
+keys = console
+
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
+formatter = generic
+
+[formatters]
+keys = generic
+
+[formatter_generic]
+"""
 #: What waitress and gunicorn say.
 _LISTENING = re.compile(r"(?:Serving on|Listening at:) http://127\.0\.0\.1:(\d+)\b")
 
@@ -121,6 +154,13 @@ class _QuietHandler(WSGIRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base's name
         """Log nothing."""
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on, for programs that cannot listen on port 0."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
 
 
 @contextmanager

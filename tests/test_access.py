@@ -201,6 +201,18 @@ def test_an_error_status_is_no_exception(caplog: pytest.LogCaptureFixture) -> No
     assert fields(record)["error_type"] is None
 
 
+@pytest.mark.parametrize("key", ["HTTP_HOST", "REQUEST_METHOD", "SCRIPT_NAME", "REMOTE_ADDR"])
+def test_an_environ_with_bytes_breaks_no_request(
+    key: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No server sets them; they cost the record, which is reported, and not the response."""
+    app = RequestIdMiddleware(hello, RequestIdSettings(log_tokens=False))
+    environ: Any = inbound() | {key: b"bytes"}
+    assert list(app(environ, lambda *_: lambda _: None)) == [b"hello"]
+    assert caplog.records == []
+    assert "--- Logging error ---" in capsys.readouterr().err
+
+
 HOSTILE = {
     "line feed": "/a\nb",
     "forged line": "/\r\n2026-01-01 00:00:00 INFO [root] example.com GET /admin HTTP/1.1 200",

@@ -20,7 +20,7 @@ from flask_sock import Sock
 from simple_websocket import Client
 
 from tests.ini import ROOT, write_ini
-from tests.serving import serving
+from tests.serving import SERVER_AND_LOGGING, SERVERS, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,39 +44,9 @@ log_tokens = fingerprint
 [app:bodies]
 paste.app_factory = tests.test_bodies_served:make_bodies
 
-[server:main]
-use = egg:waitress#main
-listen = 127.0.0.1:0
-
-[loggers]
-keys = root
-
-[logger_root]
-level = INFO
-handlers = console
-
-[handlers]
-keys = console
-
-[handler_console]
-class = StreamHandler
-args = (sys.stderr,)
-formatter = generic
-
-[formatters]
-keys = generic
-
-[formatter_generic]
-class = wsgi_mw_paste.logging.RequestIdFormatter
+{SERVER_AND_LOGGING}class = wsgi_mw_paste.logging.RequestIdFormatter
 format = %(levelname)s [%(name)s] [%(request_id)s] %(message)s
 """
-#: How each server is started; the INI file comes behind it.
-SERVERS = {
-    "waitress": ["pserve"],
-    "gunicorn-sync": ["gunicorn", "--bind=127.0.0.1:0", "--worker-class=sync", "--paste"],
-    "gunicorn-gthread": ["gunicorn", "--bind=127.0.0.1:0", "--threads=4", "--paste"],
-    "gunicorn-gevent": ["gunicorn", "--bind=127.0.0.1:0", "--worker-class=gevent", "--paste"],
-}
 #: One mebibyte: of the blocks in which servers read files, the largest has 32 KiB.
 CONTENT = b"0123456789abcdef" * 2**16
 TEXT = ("Content-Type", "text/plain")

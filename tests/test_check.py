@@ -3,98 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import sys
 from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from paste.deploy import loadapp
 
-from tests.ini import ROOT, write_ini
+from tests.checking import CHECK_FILES, OURS, check_ini, messages, node_of
+from tests.ini import write_ini
 from tests.wsgi import call
 from wsgi_mw_paste.command.check import check
-from wsgi_mw_paste.factories import FACTORIES, cors
 from wsgi_mw_paste.origins import public_suffixes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-    from tests.wsgi import Middleware
-    from wsgi_mw_paste.command.check import Report
-    from wsgi_mw_paste.command.pipeline import Node
-
-CHECK_FILES = ROOT / "tests" / "check_files"
-
-
-# What the files of check_files name.
-
-
-def make_transparent(global_conf: dict[str, str], /) -> Middleware:
-    """Return a filter that only passes requests on; a ``paste.filter_factory``."""
-    return lambda app: app
-
-
-def make_authentication(global_conf: dict[str, str], /) -> Middleware:
-    """Return a filter that asks everybody for credentials; a ``paste.filter_factory``."""
-
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response("401 Unauthorized", [("WWW-Authenticate", "Basic")])
-        return [b""]
-
-    return lambda app: answer
-
-
-def make_maintenance(global_conf: dict[str, str], /) -> Middleware:
-    """Return a filter that passes on nothing but ``OPTIONS``; a ``paste.filter_factory``."""
-
-    def maintenance(app: WSGIApplication) -> WSGIApplication:
-        def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            if environ["REQUEST_METHOD"] == "OPTIONS":
-                return app(environ, start_response)
-            start_response("503 Service Unavailable", [])
-            return [b""]
-
-        return answer
-
-    return maintenance
-
-
-def make_broken(app: WSGIApplication, global_conf: dict[str, str], /) -> WSGIApplication:
-    """Return an application that raises; a ``paste.filter_app_factory``."""
-
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        raise KeyError("a.user")
-
-    return answer
-
-
-def make_raising(global_conf: dict[str, str], /) -> Middleware:
-    """Raise, in two lines; a ``paste.filter_factory``."""
-    raise ValueError("expected a colour,\n not 'x'")
-
-
-def make_composite(loader: Any, global_conf: dict[str, str], /, **paths: str) -> WSGIApplication:
-    """Return the applications by their paths, each behind a filter; a ``composite_factory``."""
-    wrap = loader.get_filter("transparent", global_conf=global_conf)
-    names = {path: name for path, name in paths.items() if path.startswith("/")}
-    apps = {
-        path: wrap(loader.get_app(name, global_conf=global_conf)) for path, name in names.items()
-    }
-    return lambda environ, start_response: apps[environ["PATH_INFO"]](environ, start_response)
-
-
-#: One of ours by another name.
-make_cors = cors
-
-
-class OwnHandler(logging.StreamHandler):  # type: ignore[type-arg]
-    """A handler about which nothing is known."""
-
 
 # The findings.
 
@@ -159,7 +80,7 @@ def test_a_filter_by_another_name_is_one_of_ours() -> None:
         set cors_allow_headers = Cookie
 
         [filter:cors]
-        paste.filter_factory = tests.test_check:make_cors
+        paste.filter_factory = tests.checking:make_cors
         cors_max_age =
           soon
           or later
@@ -383,11 +304,6 @@ def test_json_has_the_pipeline_and_the_findings() -> None:
 # Every way to name a filter.
 
 
-OURS = """
-[filter:cors]
-use = egg:wsgi_mw_paste#cors
-cors_allowed = https://a.example
-"""
 FORMS = {
     "pipeline": "[pipeline:main]\npipeline = cors hello",
     "inline": "[pipeline:main]\npipeline = egg:wsgi-mw-paste#cors hello",
@@ -415,7 +331,7 @@ FORMS = {
         [pipeline:main]
         pipeline = f hello
         [filter:f]
-        paste.filter_factory = tests.test_check:make_transparent
+        paste.filter_factory = tests.checking:make_transparent
         filter-with = cors
         """,
     "config": "[pipeline:main]\npipeline = config:other.ini#cors hello",
@@ -428,12 +344,12 @@ FORMS = {
         """,
     "composite": """
         [composite:main]
-        paste.composite_factory = tests.test_check:make_composite
+        paste.composite_factory = tests.checking:make_composite
         / = line
         [pipeline:line]
         pipeline = cors hello
         [filter:transparent]
-        paste.filter_factory = tests.test_check:make_transparent
+        paste.filter_factory = tests.checking:make_transparent
         """,
 }
 
@@ -483,7 +399,7 @@ def test_a_composite_is_checked_on_every_way() -> None:
     """What a composite's values name is checked, whatever else they are."""
     report = check_ini("""
         [composite:main]
-        use = call:tests.test_check:make_composite
+        use = call:tests.checking:make_composite
         /one = one
         /two = hello
         option = hello
@@ -522,234 +438,6 @@ def test_the_application_is_not_called() -> None:
     """An application factory that raises is none of ``check``'s business."""
     report = check_ini("""
         [app:main]
-        paste.app_factory = tests.test_check:make_raising
+        paste.app_factory = tests.checking:make_raising
         """)
     assert [finding.code for finding in report.findings] == ["no-filter"]
-
-
-# What cannot be loaded.
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        pytest.param(
-            "[app:main]\nuse = egg:nosuch",
-            "test.ini:2 [app:main] use: the distribution nosuch is not installed here",
-            id="distribution",
-        ),
-        pytest.param(
-            "[pipeline:main]\npipeline = a hello\n[filter:a]\nuse = egg:wsgi_mw_paste#nosuch",
-            "test.ini:4 [filter:a] use: wsgi_mw_paste has no filter nosuch; it has"
-            f" {', '.join(FACTORIES)}",
-            id="entry-point",
-        ),
-        pytest.param(
-            "[app:main]\npaste.app_factory = nowhere:main",
-            "test.ini:2 [app:main] paste.app_factory: ModuleNotFoundError: No module named"
-            " 'nowhere'",
-            id="import",
-        ),
-        pytest.param(
-            "[pipeline:main]\npipeline = nosuch hello",
-            "test.ini:2 [pipeline:main] pipeline: there is no [filter:nosuch]",
-            id="section",
-        ),
-        pytest.param(
-            "[server:main]\nuse = egg:waitress",
-            "test.ini: no application is called main; this file has hello",
-            id="main",
-        ),
-        pytest.param(
-            "[app:main]\nuse = config:nosuch.ini",
-            "test.ini:2 [app:main] use: {folder}/nosuch.ini: No such file or directory",
-            id="included-file",
-        ),
-        pytest.param(
-            "[app:main]\nuse = hello\nkey = 50%secret",
-            "test.ini:3 [app:main] key: expected %(NAME)s, or %% for a %",
-            id="interpolation",
-        ),
-        pytest.param(
-            "[app:main]\nuse = hello\nkey = %(password)s",
-            "test.ini:3 [app:main] key: nothing defines %(password)s; write password = … in"
-            " [DEFAULT] or give password=… on the command line",
-            id="undefined",
-        ),
-        pytest.param(
-            "key = secret", "test.ini:1: expected a [section] before the first key", id="header"
-        ),
-        pytest.param(
-            "[app:main]\nsecret",
-            "test.ini:2: expected KEY = VALUE, or whitespace before a line that continues a value",
-            id="parsing",
-        ),
-        pytest.param(
-            "\ufeff[app:main]\nuse = hello",
-            "test.ini:1: expected no byte order mark; save the file as UTF-8 without one",
-            id="byte order mark",
-        ),
-        pytest.param(
-            "[app:main]\n[app:main]",
-            "test.ini:2 [app:main]: this section appears twice; keep only one",
-            id="section-twice",
-        ),
-        pytest.param(
-            "[app:main]\nkey = secret\nkey = secret",
-            "test.ini:3 [app:main] key: this key appears twice; keep only one",
-            id="key-twice",
-        ),
-        pytest.param(
-            "[app:main]\nuse = other\n[app:other]\nuse = main",
-            "test.ini:{line} [app:{name}] use: these sections refer to each other in a circle",
-            id="circle",
-        ),
-        pytest.param(
-            "[pipeline:main]\npipeline =",
-            "test.ini:1 [pipeline:main]: expected the names of filters, then the name of an"
-            " application",
-            id="empty-pipeline",
-        ),
-        pytest.param(
-            "[pipeline:main]\npipeline = call:wsgi_mw_paste.factories:cors hello",
-            "test.ini:2 [pipeline:main] pipeline: PasteDeploy needs a section for"
-            " call:wsgi_mw_paste.factories:cors; write use = call:wsgi_mw_paste.factories:cors in"
-            " one",
-            id="inline-call",
-        ),
-        pytest.param(
-            "[pipeline:main]\npipeline = egg:wsgi_mw_paste#cors call:tests.ini:make_hello",
-            "test.ini:2 [pipeline:main] pipeline: PasteDeploy needs a section for"
-            " call:tests.ini:make_hello; write use = call:tests.ini:make_hello in one",
-            id="inline-call-application",
-        ),
-        pytest.param(
-            "[app:main]\nuse = hello\nfilter-with = cors\n[filter:cors]\nuse = nosuch",
-            "test.ini:5 [filter:cors] use: there is no [filter:nosuch]",
-            id="filter-with",
-        ),
-        pytest.param(
-            "[pipeline:main]\npipeline = hullo",
-            "test.ini:2 [pipeline:main] pipeline: there is no [app:hullo]; did you mean hello?",
-            id="application",
-        ),
-        pytest.param(
-            "[pipeline:main]\npipeline = cors, hello" + OURS,
-            "test.ini:2 [pipeline:main] pipeline: expected names separated by whitespace, not"
-            " by commas",
-            id="comma",
-        ),
-        pytest.param(
-            "[pipeline:main]\npipeline = cors" + OURS,
-            "test.ini:2 [pipeline:main] pipeline: expected an application, but cors is a filter;"
-            " the last name in a pipeline is the application's",
-            id="filter-last",
-        ),
-        pytest.param(
-            "[pipeline:main]\npipeline = hello hello",
-            "test.ini:2 [pipeline:main] pipeline: expected a filter, but hello is an application;"
-            " the last name in a pipeline is the application's",
-            id="application-first",
-        ),
-        pytest.param(
-            "[pipeline:main]\npipeline = cors hello # all" + OURS,
-            "test.ini:2 [pipeline:main] pipeline: expected only names; put a comment on a line of"
-            " its own",
-            id="comment",
-        ),
-        pytest.param(
-            "[pipeline:main]\npipeline = cors hello\n[app:main]\nuse = hello" + OURS,
-            "test.ini: [app:main] and [pipeline:main] have the same name; rename [app:main], to"
-            " [app:myapp] for example, and name that last in the pipeline, or drop the pipeline and"
-            " write filter-with = FILTER in [app:main]",
-            id="two-mains",
-        ),
-        pytest.param(
-            "[pipeline:main]\npipeline = cors a\n[app:a]\nuse = hello\n[composite:a]\nuse = x"
-            + OURS,
-            "test.ini:2 [pipeline:main] pipeline: [app:a] and [composite:a] have the same name;"
-            " rename one of them",
-            id="two-others",
-        ),
-        pytest.param(
-            "[app:main]\npaste.app_factory = tests.exits:main",
-            "test.ini:2 [app:main] paste.app_factory: the code named here ends the process"
-            " (SystemExit)",
-            id="exit",
-        ),
-        pytest.param(
-            "[pipeline:main]\npipeline = hello\nfilter-with = cors" + OURS,
-            "test.ini:3 [pipeline:main] filter-with: PasteDeploy cannot put a filter around this:"
-            " every request would fail; name the filter in a pipeline instead",
-            id="filter-with-on-pipeline",
-        ),
-    ],
-)
-def test_what_cannot_be_loaded_is_one_line(text: str, expected: str) -> None:
-    """A broken file is one error of one line, with file, section and line; no value is in it."""
-    path = write_ini(text)
-    report = check("test.ini")
-    (finding,) = report.of("error")
-    assert report.status() == 2
-    known = {"path": path, "folder": path.parent, "line": r"\d+", "name": r"\w+"}
-    pattern = re.sub(r"\\{(\w+)\\}", lambda m: str(known[m[1]]), re.escape(expected))
-    assert re.fullmatch(pattern, str(finding))
-    assert "secret" not in json.dumps(report.as_json())
-
-
-def test_the_failing_filter_with_is_a_fact() -> None:
-    """PasteDeploy loads a pipeline with ``filter-with``, and then fails on every request."""
-    path = write_ini("[pipeline:main]\npipeline = hello\nfilter-with = cors" + OURS)
-    app = loadapp(f"config:{path}")
-    with pytest.raises(TypeError, match="composed"):
-        call(app)
-
-
-def test_the_failing_inline_call_is_a_fact() -> None:
-    """PasteDeploy does not know what a ``call:`` without a section is."""
-    path = write_ini("[pipeline:main]\npipeline = call:wsgi_mw_paste.factories:cors hello")
-    with pytest.raises(AssertionError, match="Protocol None"):
-        loadapp(f"config:{path}")
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        pytest.param("nosuch.ini", "No such file or directory", id="missing"),
-        pytest.param(".", "Is a directory", id="directory"),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_one_line(name: str, reason: str) -> None:
-    """The operating system's reason is given, with the path."""
-    (finding,) = check(name).findings
-    assert str(finding) == f"{name}: {reason}"
-
-
-def test_a_file_in_another_encoding_is_one_line() -> None:
-    """Text that Python cannot decode is reported with the encoding that was expected."""
-    Path("test.ini").write_bytes(b"[app:main]\nkey = \xff")
-    (finding,) = check("test.ini").findings
-    assert str(finding) == "test.ini: expected text in utf-8"
-
-
-# Helpers.
-
-
-def check_ini(text: str, **variables: str) -> Report:
-    """Write ``test.ini`` into the working directory and check it."""
-    write_ini(text)
-    return check("test.ini", variables=variables)
-
-
-def messages(report: Report, level: str) -> list[str]:
-    """Return the findings of a level as they are printed."""
-    return [str(finding) for finding in report.of(level)]
-
-
-def node_of(report: Report, name: str) -> Node:
-    """Return the node of this name."""
-    assert report.node is not None
-    (found,) = {
-        node.name: node for route in report.node.routes() for node in route if node.name == name
-    }.values()
-    return found

@@ -36,6 +36,10 @@ def raising_at_requests(global_conf, **local_conf):
         raise RuntimeError("no user")
     return lambda app: fail
 
+def misconfigured(global_conf, **local_conf):
+    import configparser
+    raise configparser.NoSectionError("theirs")
+
 def nothing(global_conf, **local_conf):
     return None
 
@@ -141,6 +145,9 @@ def test_a_check_that_is_wrong_in_a_module_that_is_there_is_an_error_anyway() ->
     [
         pytest.param("raising", "RuntimeError: no licence", id="raises"),
         pytest.param("leaving", "the code named here ends the process (SystemExit)", id="exits"),
+        pytest.param(
+            "misconfigured", "NoSectionError: No section: 'theirs'", id="raises what parsers raise"
+        ),
         pytest.param("nothing", "TypeError: ", id="makes nothing"),
     ],
 )
@@ -180,6 +187,58 @@ def test_probes_that_stop_at_authentication_are_a_warning() -> None:
     )
     (warning,) = [each for each in report.of("warning") if each.code == "answers-for-itself"]
     assert "probes get no answer from probes; list probes before odd" in warning.message
+
+
+@pytest.mark.parametrize(
+    ("option", "codes"),
+    [
+        pytest.param("", {"invalid-option", "access-log-lost"}, id="by default"),
+        pytest.param("log_requests = true\n", {"invalid-option"}, id="not known"),
+    ],
+)
+def test_the_logging_sections_of_a_filter_that_does_not_load_are_checked(
+    option: str, codes: set[str]
+) -> None:
+    """All problems come in one run, and none that may be none."""
+    report = check_text(
+        f"[pipeline:main]\npipeline = web shop\n{SHOP}cors_max_age = soon\n{option}"
+        + LOGGING.replace("level = INFO", "level = WARN")
+    )
+    assert {finding.code for finding in report.findings} == codes
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        pytest.param("use = egg:wsgi_mw_paste#errors\n", id="errors alone"),
+        pytest.param(
+            "use = egg:wsgi_mw_paste#health\nhealth_cache = soon\n", id="a health filter that fails"
+        ),
+    ],
+)
+def test_a_filter_around_what_sees_no_particular_request_is_fine(inside: str) -> None:
+    """There is no request that it keeps from anything."""
+    report = check_text(
+        "[pipeline:main]\npipeline = odd ours shop\n[filter:odd]\n"
+        "paste.filter_factory = odd:authenticating\n"
+        f"[filter:ours]\n{inside}{SHOP.replace('filter:web', 'app:web')}"
+    )
+    assert "answers-for-itself" not in {finding.code for finding in report.findings}
+
+
+@pytest.mark.parametrize("check", ["leaving:ping", "leaving.sub:ping"])
+def test_a_health_check_whose_module_ends_the_process_is_an_error(
+    check: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not end the command, nor is it taken for missing."""
+    write_module(monkeypatch, "leaving", "import sys\nsys.exit(0)\n")
+    report = check_text(
+        "[pipeline:main]\npipeline = probes shop\n[filter:probes]\n"
+        f"use = egg:wsgi_mw_paste#health\nhealth_checks = {check}\n{SHOP}",
+        missing_ok=True,
+    )
+    (error,) = report.of("error")
+    assert (error.code, error.value) == ("invalid-option", check)
 
 
 def test_no_factory_is_called_twice() -> None:

@@ -9,6 +9,8 @@ import pytest
 from tests.checking import WEB, check_text, routes, said, write_module
 from tests.explaining import ORIGIN
 from wsgi_mw_paste.command.cli import main
+from wsgi_mw_paste.command.loader import DeploymentError
+from wsgi_mw_paste.command.pipeline import read_deployment
 
 SHOP = "[app:shop]\npaste.app_factory = shop:app_factory\n" + WEB
 TOKEN = "[filter:token]\npaste.filter_factory = shop:plain_filter\n"
@@ -130,12 +132,18 @@ def test_what_a_cascade_catches_is_no_application() -> None:
         pytest.param(URLMAP + "/a = egg:nosuch", "nosuch is not installed here", id="egg"),
         pytest.param(URLMAP + "/a = config:gone.ini", "gone.ini: No such file", id="file"),
         pytest.param(
+            URLMAP + "/a = config:y.ini#shpo",
+            "no application is called shpo; y.ini has one",
+            id="a name in another file",
+        ),
+        pytest.param(
             "[composite:main]\nuse = egg:Nosuch#urlmap\nx = shop", "Nosuch", id="the factory"
         ),
     ],
 )
 def test_a_word_that_must_be_a_name_and_is_none_is_an_error(text: str, message: str) -> None:
     """It stands with its place and the nearest name; everything else is checked all the same."""
+    Path("y.ini").write_text("[app:one]\nuse = egg:x\n", encoding="utf-8")
     report = check_text(f"{text}\n/ok = line\n[pipeline:line]\npipeline = web shop\n{SHOP}{TOKEN}")
     (error,) = report.of("error")
     assert message in error.message
@@ -173,6 +181,18 @@ def test_a_filter_on_several_routes_is_complained_about_once() -> None:
     assert said(report, "error") == ["invalid-option x.ini:7 [filter:ids] log_tokens"]
 
 
+def test_the_options_of_the_probes_as_an_application_are_checked() -> None:
+    """No server starts with these either."""
+    report = check_text(
+        f"{URLMAP}/ = shop\n/health = probes\n[app:probes]\nuse = egg:wsgi_mw_paste#health\n"
+        f"health_cachee = 5\nhealth_checks = shop:ping\n{SHOP}"
+    )
+    assert said(report, "error") == [
+        "invalid-option x.ini:7 [app:probes] health_cachee",
+        "invalid-option x.ini:8 [app:probes] health_checks",
+    ]
+
+
 # What the command takes for a file.
 
 
@@ -194,7 +214,7 @@ def test_without_a_main_the_applications_are_listed(capsys: pytest.CaptureFixtur
     Path("x.ini").write_text(f"[pipeline:line]\npipeline = web shop\n{SHOP}", encoding="utf-8")
     assert main(["check", "x.ini"]) == 2
     assert capsys.readouterr().err == (
-        "wsgi-mw-paste: x.ini: no application is called main; this file has line, shop\n"
+        "wsgi-mw-paste: x.ini: no application is called main; x.ini has line, shop\n"
     )
 
 
@@ -251,3 +271,130 @@ def test_explain_does_not_stop_at_what_is_wrong_on_another_route(
     assert main(["explain", "x.ini", "--origin", ORIGIN, "--route", "keystone"]) == 2
     error = capsys.readouterr().err
     assert "x.ini:6 [filter:auth] paste.filter_factory: ModuleNotFoundError" in error
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        pytest.param("bad", "No module named 'nowhere'", id="composite"),
+        pytest.param("line", "No module named 'nowhere'", id="filter"),
+    ],
+)
+def test_explain_stops_at_missing_code_if_the_request_comes_to_it(
+    broken: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The path decides that, where a urlmap does; of an application, a stand-in does as well."""
+    Path("x.ini").write_text(
+        f"{URLMAP}/good = good\n/bad = {broken}\n[pipeline:good]\npipeline = web shop\n"
+        "[pipeline:line]\npipeline = nowhere shop\n"
+        "[filter:nowhere]\npaste.filter_factory = nowhere:make\n"
+        f"[composite:bad]\nuse = call:nowhere:make\n/ = shop\n{SHOP}",
+        encoding="utf-8",
+    )
+    assert main(["explain", "x.ini", "--origin", ORIGIN, "--path", "/good/1", "--app"]) == 0
+    capsys.readouterr()
+    assert main(["explain", "x.ini", "--origin", ORIGIN, "--path", "/bad/1", "--app"]) == 2
+    out, error = capsys.readouterr()
+    assert not out
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_explain_follows_a_composite_inside_of_another() -> None:
+    """Its factory makes what it wants, and gets what the file says."""
+    Path("x.ini").write_text(
+        f"{URLMAP}/a = inner\n[composite:inner]\nuse = call:shop:by_auth\nb = web shop\n{SHOP}",
+        encoding="utf-8",
+    )
+    assert main(["explain", "x.ini", "--origin", ORIGIN, "--path", "/a/1"]) == 0
+
+
+def test_what_a_factory_asks_for_on_its_own_is_followed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No value names it, so only calling the factory shows what is wrong with it."""
+    write_module(
+        monkeypatch,
+        "own",
+        "def make(loader, global_conf, **_):\n    return loader.get_app('own')\n",
+    )
+    text = (
+        "[composite:main]\npaste.composite_factory = own:make\n/ = shop\n"
+        f"[pipeline:own]\npipeline = web shop\n{SHOP}"
+    )
+    Path("x.ini").write_text(text, encoding="utf-8")
+    assert main(["explain", "x.ini", "--origin", ORIGIN]) == 0
+    Path("x.ini").write_text(text.replace("web shop\n", "shop\nfilter-with = web\n"))
+    assert main(["explain", "x.ini", "--origin", ORIGIN]) == 2
+    assert "PasteDeploy cannot put a filter around this" in capsys.readouterr().err
+
+
+def test_a_part_that_fails_is_raised_where_there_is_no_list_for_it() -> None:
+    """For what wants a deployment that works, or none."""
+    Path("x.ini").write_text(f"{URLMAP}/a = nosuch\n{SHOP}", encoding="utf-8")
+    with pytest.raises(DeploymentError, match=r"there is no \[app:nosuch\]"):
+        read_deployment("x.ini")
+
+
+def test_a_route_that_no_server_survives_is_an_error() -> None:
+    """Each filter calls the next, and Python ends at a thousand nested calls."""
+    report = check_text(f"[pipeline:main]\npipeline = {'web ' * 300} shop\n{SHOP}")
+    (error,) = report.findings
+    assert str(error).startswith("x.ini:2 [pipeline:main] pipeline: requests pass 300 filters")
+
+
+NESTED = """
+[composite:api]
+use = egg:Paste#urlmap
+/ = versions
+/v1 = v1
+
+[composite:v1]
+use = call:shop:by_auth
+noauth = shop
+keystone = web shop
+
+[app:versions]
+paste.app_factory = shop:app_factory
+
+[app:shop]
+paste.app_factory = shop:app_factory
+"""
+
+
+@pytest.mark.parametrize(
+    ("route", "status"),
+    [
+        pytest.param(["--route", "keystone"], 0, id="behind the filter"),
+        pytest.param(["--route", "noauth"], 1, id="without it"),
+        pytest.param([], 1, id="what the factory chooses itself"),
+        pytest.param(["--route", "nope"], 2, id="unknown"),
+    ],
+)
+def test_explain_takes_a_route_behind_a_urlmap(
+    route: list[str],
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The pipelines of an inner composite are chosen by ``--route``, too."""
+    write_module(monkeypatch)
+    Path("x.ini").write_text(NESTED + WEB, encoding="utf-8")
+    words = ["explain", "x.ini", "--name", "api", "--path", "/v1/x"]
+    assert main([*words, "--origin", "https://app.example.com", *route]) == status
+    said = capsys.readouterr()
+    assert "noauth, keystone" in said.err or status < 2
+
+
+def test_explain_refuses_a_route_where_nothing_chooses(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would have no effect."""
+    write_module(monkeypatch)
+    Path("x.ini").write_text(f"[app:main]\nuse = egg:nosuch\nfilter-with = web\n{WEB}", "utf-8")
+    words = ["explain", "x.ini", "--origin", "https://app.example.com"]
+    assert main([*words, "--route", "x"]) == 2
+    assert "leave out --route" in capsys.readouterr().err
+    # The application is not installed here, and not needed.
+    assert main(words) == 0
+    assert main([*words, "--app"]) == 2

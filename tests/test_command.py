@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.checking import CHECK_FILES
 from tests.ini import ROOT, write_ini
-from tests.test_check import CHECK_FILES
 from wsgi_mw_paste.command.cli import main
 from wsgi_mw_paste.factories import FACTORIES
 from wsgi_mw_paste.settings import options, reference
@@ -86,7 +86,7 @@ def test_check_prints_the_pipeline_and_the_findings(
     monkeypatch.setenv("LOG_TOKENS_KEY", "hunter2-hunter2-hunter2")
     write_ini("""
         [composite:main]
-        paste.composite_factory = tests.test_check:make_composite
+        paste.composite_factory = tests.checking:make_composite
         /api = api
         /status = hello
 
@@ -138,9 +138,9 @@ Notes
   test.ini:13 [filter:id] log_tokens (tokens-verbatim)
     Bearer tokens are logged verbatim, as this line asks
   test.ini (no-logging)
-    there is no section [loggers], so servers do not configure logging: access
-    records, which are INFO on the logger wsgi_mw_paste.access, appear only if
-    the application configures logging itself
+    there is no section [loggers], so this file does not configure logging:
+    access records, which are INFO on the logger wsgi_mw_paste.access, appear
+    only if something else does
 
 1 error, 0 warnings
 """
@@ -242,7 +242,7 @@ def test_explain_prints_refusals(capsys: pytest.CaptureFixture[str]) -> None:
         pipeline = broken egg:wsgi_mw_paste#cors hello
 
         [filter:broken]
-        paste.filter_app_factory = tests.test_check:make_broken
+        paste.filter_app_factory = tests.checking:make_broken
         """)
     assert main(EXPLAIN) == 1
     assert capsys.readouterr().out == (
@@ -399,7 +399,7 @@ def test_a_reader_that_has_enough_is_no_error(capfd: pytest.CaptureFixture[str])
         pytest.param(["check", "nosuch.ini"], "nosuch.ini: No such file or directory", id="file"),
         pytest.param(
             ["check", "test.ini", "--name", "nosuch"],
-            "test.ini: no application is called nosuch; this file has main, hello",
+            "test.ini: no application is called nosuch; test.ini has main, hello",
             id="name",
         ),
         pytest.param(["check", "broken.ini"], "broken.ini:1: expected a [section]", id="broken"),
@@ -435,8 +435,8 @@ def test_a_mistake_is_one_line_and_status_2(
     """Whatever is wrong with the arguments or the file, stderr has one line and stdout nothing."""
     write_ini(OK)
     Path("broken.ini").write_text("key = value", encoding="utf-8")
-    write_ini("[app:main]\npaste.app_factory = tests.test_check:make_raising", "raising.ini")
-    write_ini("[composite:main]\nuse = call:tests.test_check:make_cors\n/ = hello", "composite.ini")
+    write_ini("[app:main]\npaste.app_factory = tests.checking:make_raising", "raising.ini")
+    write_ini("[composite:main]\nuse = call:tests.checking:make_cors\n/ = hello", "composite.ini")
     assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""

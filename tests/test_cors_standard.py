@@ -11,14 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.wsgi import Answer, assert_headers, between_validators, call, hello, make_environ
+from tests.wsgi import (
+    PLAIN,
+    Answer,
+    answering,
+    assert_headers,
+    between_validators,
+    call,
+    hello,
+    make_environ,
+)
 from wsgi_mw_paste import ConfigurationError
 from wsgi_mw_paste.factories import cors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication
 
 ORIGIN = "https://app.example.com"
 STRANGER = "https://evil.net"
@@ -49,14 +58,6 @@ def preflight(
     asked = {"Origin": origin, "Access-Control-Request-Method": method}
     more = {} if headers is None else {"Access-Control-Request-Headers": headers}
     return ask("OPTIONS", asked | more, **options)
-
-
-def answering(status: str, headers: Sequence[tuple[str, str]] = ()) -> WSGIApplication:
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response(status, list(headers))
-        return []
-
-    return app
 
 
 def items(answer: Answer, name: str) -> list[str]:
@@ -220,7 +221,7 @@ def test_there_is_one_allow_origin() -> None:
     Fetch, "CORS check", step 1; "Headers", "get a header".
     """
     theirs = [("Content-Type", "text/plain"), (ALLOW_ORIGIN, ORIGIN), (ALLOW_ORIGIN, "*")]
-    app = answering("200 OK", theirs)
+    app = answering([], headers=theirs)
     assert ask(headers={"Origin": ORIGIN}, app=app).values(ALLOW_ORIGIN) == [ORIGIN]
     assert ask(headers={"Origin": STRANGER}, app=app).values(ALLOW_ORIGIN) == []
     assert ask(app=app, cors_allowed="*").values(ALLOW_ORIGIN) == ["*"]
@@ -251,7 +252,7 @@ def test_an_actual_response_of_any_status_is_shared(status: str) -> None:
 
     Fetch, "HTTP responses", paragraph "A successful HTTP response"; "HTTP fetch", the CORS check.
     """
-    app = answering(status, [("Content-Type", "text/plain"), ("Location", "/next")])
+    app = answering([], status, [*PLAIN, ("Location", "/next")])
     assert ask(headers={"Origin": ORIGIN}, app=app).header(ALLOW_ORIGIN) == ORIGIN
 
 
@@ -274,7 +275,7 @@ def test_a_preflight_needs_no_credentials() -> None:
 
     Fetch, "CORS protocol and credentials", second paragraph.
     """
-    app = answering("401 Unauthorized", [("Content-Type", "text/plain")])
+    app = answering([], "401 Unauthorized")
     asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "PUT"}
     assert ask("OPTIONS", asked, app=app).code == 200
     assert ask("PUT", {"Origin": ORIGIN}, app=app).code == 401
@@ -565,7 +566,7 @@ def test_a_304_carries_the_headers_of_the_200() -> None:
 
     RFC 9110, section 15.4.5; RFC 9111, section 3.2.
     """
-    app = answering("304 Not Modified", [("ETag", '"1"')])
+    app = answering([], "304 Not Modified", [("ETag", '"1"')])
     answer = ask(headers={"Origin": ORIGIN, "If-None-Match": '"1"'}, app=app)
     assert_headers(answer, {"ETag": '"1"', "Vary": "Origin", ALLOW_ORIGIN: ORIGIN})
 

@@ -23,11 +23,18 @@ from tests.failing import (
     fails_after_start,
     one,
     raises,
-    sends,
     starts_late,
 )
 from tests.ini import load_ini
-from tests.wsgi import Answer, assert_headers, between_validators, call, hello, make_environ
+from tests.wsgi import (
+    Answer,
+    answering,
+    assert_headers,
+    between_validators,
+    call,
+    hello,
+    make_environ,
+)
 from wsgi_mw_paste import (
     CORSMiddleware,
     CORSSettings,
@@ -89,7 +96,7 @@ def inbound(**headers: str) -> WSGIEnvironment:
 
 def test_what_does_not_raise_passes() -> None:
     """An answer of the application's own is left as it is, an error status, too."""
-    answer = call(wrap(sends(Body([one, one]), "503 Service Unavailable")))
+    answer = call(wrap(answering(Body([one, one]), "503 Service Unavailable")))
     assert (answer.status, answer.body) == ("503 Service Unavailable", b"oneone")
     assert_headers(answer, {"Content-Type": "text/plain"})
 
@@ -99,8 +106,8 @@ def test_what_does_not_raise_passes() -> None:
     [
         pytest.param(fails, id="call"),
         pytest.param(fails_after_start, id="call, after start_response"),
-        pytest.param(sends(Body([boom])), id="first chunk"),
-        pytest.param(sends(Body([empty, boom])), id="after an empty chunk"),
+        pytest.param(answering(Body([boom])), id="first chunk"),
+        pytest.param(answering(Body([empty, boom])), id="after an empty chunk"),
         pytest.param(starts_late(Body([boom])), id="first chunk, started in it"),
     ],
 )
@@ -194,7 +201,7 @@ def make_failing(global_conf: dict[str, str], /, **local_conf: str) -> WSGIAppli
     apps = {
         "/call": fails,
         "/started": fails_after_start,
-        "/chunk": sends(Body([boom])),
+        "/chunk": answering(Body([boom])),
         "/late": starts_late(Body([boom])),
     }
 
@@ -265,7 +272,7 @@ def test_an_exception_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     "app",
     [
         pytest.param(fails, id="call"),
-        pytest.param(sends(Body([boom])), id="first chunk"),
+        pytest.param(answering(Body([boom])), id="first chunk"),
         pytest.param(starts_late(Body([boom])), id="first chunk, started in it"),
     ],
 )
@@ -291,7 +298,7 @@ def test_the_traceback_is_logged_under_the_id(
     [
         pytest.param(fails, 43, id="call"),
         pytest.param(fails_after_start, 43, id="call, after start_response"),
-        pytest.param(sends(Body([boom])), 43, id="first chunk"),
+        pytest.param(answering(Body([boom])), 43, id="first chunk"),
     ],
 )
 def test_an_answered_exception_is_an_error_in_the_access_record(
@@ -327,7 +334,7 @@ def test_an_exception_that_passes_is_recorded_once(caplog: pytest.LogCaptureFixt
     """Too late for an answer: one traceback, one access record of what went out."""
     caplog.set_level(logging.INFO)
     with pytest.raises(LookupError):
-        call(with_ids(sends(Body([one, one, boom]))), inbound())
+        call(with_ids(answering(Body([one, one, boom]))), inbound())
     error, access = (vars(record) for record in caplog.records)
     assert (error["name"], error["message"]) == ("wsgi_mw_paste.errors", ESCAPED)
     assert (access["status"], access["bytes"]) == (200, 6)
@@ -341,9 +348,9 @@ def test_an_exception_that_passes_is_recorded_once(caplog: pytest.LogCaptureFixt
     "fail_again",
     [
         pytest.param(lambda error: error, id="call"),
-        pytest.param(lambda error: sends(Body([error])), id="first chunk"),
-        pytest.param(lambda error: sends(Body([one, error])), id="second chunk"),
-        pytest.param(lambda error: sends(Body([one], in_close=error)), id="close"),
+        pytest.param(lambda error: answering(Body([error])), id="first chunk"),
+        pytest.param(lambda error: answering(Body([one, error])), id="second chunk"),
+        pytest.param(lambda error: answering(Body([one], in_close=error)), id="close"),
     ],
 )
 def test_an_exception_that_is_raised_again_is_logged_under_the_id_of_its_request(
@@ -426,7 +433,7 @@ def test_logging_that_fails_leaves_the_exception_for_the_server(
     break_logging(ConnectionError())
     body = Body([one, boom], in_close=boom)
     with pytest.raises(LookupError):
-        call(wrap(sends(body)))
+        call(wrap(answering(body)))
     assert body.closed == [True]
 
 
@@ -437,5 +444,5 @@ def test_an_order_to_stop_that_comes_while_logging_passes(
     break_logging(SystemExit(3))
     body = Body([boom])
     with pytest.raises(SystemExit):
-        call(ErrorsMiddleware(sends(body)))
+        call(ErrorsMiddleware(answering(body)))
     assert body.closed == [True]

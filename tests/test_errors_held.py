@@ -16,7 +16,6 @@ from webob import Request
 
 from tests.failing import (
     ESCAPED,
-    PLAIN,
     SECRET,
     Body,
     boom,
@@ -26,11 +25,10 @@ from tests.failing import (
     lose,
     one,
     raises,
-    sends,
     starts_late,
     writes,
 )
-from tests.wsgi import between_validators, call, make_environ
+from tests.wsgi import PLAIN, answering, between_validators, call, make_environ
 from wsgi_mw_paste import ErrorsMiddleware
 
 if TYPE_CHECKING:
@@ -101,9 +99,9 @@ class Refusing(Server):
     [
         pytest.param(fails, id="in the call"),
         pytest.param(fails_after_start, id="after start_response"),
-        pytest.param(sends(Body([], in_iter=boom)), id="in iter()"),
-        pytest.param(sends(Body([boom])), id="in the first chunk"),
-        pytest.param(sends(Body([empty, empty, boom])), id="after empty chunks"),
+        pytest.param(answering(Body([], in_iter=boom)), id="in iter()"),
+        pytest.param(answering(Body([boom])), id="in the first chunk"),
+        pytest.param(answering(Body([empty, empty, boom])), id="after empty chunks"),
         pytest.param(starts_late(Body([boom])), id="in a first chunk that starts"),
         pytest.param(starts_late(Body([empty, boom])), id="after an empty chunk that starts"),
     ],
@@ -118,9 +116,9 @@ def test_an_exception_before_the_first_byte_is_answered_by_one_response(
 @pytest.mark.parametrize(
     ("answers", "body"),
     [
-        pytest.param(sends, Body([], in_iter=boom), id="iter()"),
-        pytest.param(sends, Body([boom]), id="first chunk"),
-        pytest.param(sends, Body([empty, boom]), id="after an empty chunk"),
+        pytest.param(answering, Body([], in_iter=boom), id="iter()"),
+        pytest.param(answering, Body([boom]), id="first chunk"),
+        pytest.param(answering, Body([empty, boom]), id="after an empty chunk"),
         pytest.param(starts_late, Body([boom]), id="first chunk, started in it"),
     ],
 )
@@ -145,7 +143,7 @@ def test_a_failed_body_that_fails_to_close_is_logged_twice(
     body: Body, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither exception hides the other in the log, nor the answer from the client."""
-    assert Server(sends(body)).serve() == [ERROR, TEXT]
+    assert Server(answering(body)).serve() == [ERROR, TEXT]
     assert body.closed == [True]
     assert [record.getMessage() for record in caplog.records] == [
         ESCAPED,
@@ -167,7 +165,7 @@ def test_a_body_is_closed_when_an_order_to_stop_passes(
 ) -> None:
     """The server gets no body that it could close; it hears of no response either."""
     body = make(raises(stop))
-    server = Server(sends(body))
+    server = Server(answering(body))
     with pytest.raises(type(stop)):
         server.serve()
     assert body.closed == [True]
@@ -258,7 +256,7 @@ def test_the_first_chunk_is_asked_for_before_the_call_returns() -> None:
 
     Others send the headers with an empty chunk, and nothing could be answered after that.
     """
-    server = Server(sends(Body([empty, empty, one, empty, one])))
+    server = Server(answering(Body([empty, empty, one, empty, one])))
     body = server.call()
     assert server.events == [OK]
     assert list(body) == [b"one", b"", b"one"]
@@ -272,7 +270,7 @@ def test_no_further_chunk_is_asked_for_before_the_server_asks() -> None:
         made.append(1)
         return b"one"
 
-    body = Server(sends(Body([chunk, chunk, chunk]))).call()
+    body = Server(answering(Body([chunk, chunk, chunk]))).call()
     for expected, _ in enumerate(body, start=1):
         assert len(made) == expected
     assert len(made) == 3
@@ -281,7 +279,7 @@ def test_no_further_chunk_is_asked_for_before_the_server_asks() -> None:
 def test_a_body_without_a_chunk_releases_the_response_at_its_end() -> None:
     """The answer to HEAD, a 304: headers, no bytes, and the body is closed."""
     body = Body([empty])
-    assert Server(sends(body, "304 Not Modified")).serve() == [("304 Not Modified", PLAIN)]
+    assert Server(answering(body, "304 Not Modified")).serve() == [("304 Not Modified", PLAIN)]
     assert body.closed == [True]
 
 
@@ -289,7 +287,7 @@ def test_a_body_that_has_ended_is_not_asked_again() -> None:
     """An iterator that goes on after its end would send what the application did not mean."""
     answers = iter([b"", None, b"late"])
     # The two-argument form ends at None, and would go on after it.
-    body = Server(sends(iter(lambda: next(answers), None))).call()
+    body = Server(answering(iter(lambda: next(answers), None))).call()
     assert (list(body), list(body)) == ([], [])
     assert next(answers) == b"late"
 
@@ -307,7 +305,7 @@ def test_what_needs_no_iteration_is_passed_through(body: Any) -> None:
 
     Servers see a length in lists and tuples; uWSGI sends bytes as one chunk.
     """
-    server = Server(sends(body))
+    server = Server(answering(body))
     assert server.call() is body
     assert server.events == [OK]
 
@@ -316,7 +314,7 @@ def test_file_wrappers_are_passed_through() -> None:
     """The response is released, and the server gets its own file wrapper, unchanged."""
     wrapper = FileWrapper(io.BytesIO(b"one"))
     before = dict(vars(wrapper))
-    server = Server(sends(wrapper))
+    server = Server(answering(wrapper))
     assert server.call(make_environ() | {"wsgi.file_wrapper": FileWrapper}) is wrapper
     assert server.events == [OK]
     assert vars(wrapper) == before
@@ -325,7 +323,7 @@ def test_file_wrappers_are_passed_through() -> None:
 def test_webob_gets_a_response_with_an_endless_body() -> None:
     """``Request.get_response`` returns when the response has begun, not when it has ended."""
     body = itertools.chain([b""], itertools.repeat(b"tick"))
-    response = Request.blank("/").get_response(ErrorsMiddleware(sends(body)))
+    response = Request.blank("/").get_response(ErrorsMiddleware(answering(body)))
     assert response.status == "200 OK"
     assert list(itertools.islice(response.app_iter, 3)) == [b"tick"] * 3
 
@@ -340,8 +338,8 @@ def test_webob_gets_a_response_with_an_endless_body() -> None:
         pytest.param(writes(b"", boom), [OK, b""], id="after an empty write()"),
         pytest.param(writes(b"out", lambda: Body([], in_iter=boom)), [OK, b"out"], id="in iter()"),
         pytest.param(writes(b"out", lambda: Body([boom])), [OK, b"out"], id="in the first chunk"),
-        pytest.param(sends(Body([one, boom])), [OK, b"one"], id="in the second chunk"),
-        pytest.param(sends(Body([one, empty, boom])), [OK, b"one", b""], id="later"),
+        pytest.param(answering(Body([one, boom])), [OK, b"one"], id="in the second chunk"),
+        pytest.param(answering(Body([one, empty, boom])), [OK, b"one", b""], id="later"),
     ],
 )
 def test_an_exception_after_that_goes_on_to_the_server(
@@ -388,7 +386,7 @@ def test_the_server_closes_a_body_that_it_got(
     """An exception in a later chunk leaves the body to the server, which closes it, once."""
     body = Body([one, one, boom], in_close=in_close)
     with pytest.raises(LookupError, match=SECRET):
-        call(between_validators(ErrorsMiddleware, sends(body)))
+        call(between_validators(ErrorsMiddleware, answering(body)))
     assert body.closed == [True]
     assert {record.getMessage() for record in caplog.records} == {ESCAPED}
 
@@ -396,7 +394,7 @@ def test_the_server_closes_a_body_that_it_got(
 def test_an_exception_in_close_reaches_the_server(caplog: pytest.LogCaptureFixture) -> None:
     """It is logged and passes; closing again does nothing."""
     body = Body([one], in_close=boom)
-    response = Server(sends(body)).call()
+    response = Server(answering(body)).call()
     assert list(response) == [b"one"]
     with pytest.raises(LookupError, match=SECRET):
         response.close()
@@ -411,8 +409,8 @@ def test_an_exception_in_close_reaches_the_server(caplog: pytest.LogCaptureFixtu
 @pytest.mark.parametrize(
     "app",
     [
-        pytest.param(sends([b"one"]), id="list"),
-        pytest.param(sends(Body([one])), id="chunks"),
+        pytest.param(answering([b"one"]), id="list"),
+        pytest.param(answering(Body([one])), id="chunks"),
         pytest.param(writes(b"one", list), id="write()"),
     ],
 )
@@ -433,7 +431,7 @@ def test_a_response_that_the_server_refuses_is_answered_with_exc_info(
 def test_the_body_of_a_refused_response_is_closed() -> None:
     """No server will see it."""
     body = Body([one])
-    Refusing(sends(body)).serve()
+    Refusing(answering(body)).serve()
     assert body.closed == [True]
 
 
@@ -446,7 +444,7 @@ def test_a_server_that_refuses_our_answer_too_gets_its_own_exception() -> None:
             raise AssertionError  # pragma: no cover -- the line before raises
 
     with pytest.raises(ValueError, match="refuses"):
-        Broken(sends([b"one"])).serve()
+        Broken(answering([b"one"])).serve()
 
 
 def test_an_application_may_replace_a_response_that_the_server_refused() -> None:
@@ -517,7 +515,7 @@ def test_an_environ_with_none_in_it_is_answered(key: str) -> None:
 def test_an_environ_is_not_needed_to_send_a_file() -> None:
     """The server's file is known by what the environ was."""
     wrapper = FileWrapper(io.BytesIO(b"one"))
-    server = Server(changes(sends(wrapper), dict.clear))
+    server = Server(changes(answering(wrapper), dict.clear))
     assert server.call(make_environ() | {"wsgi.file_wrapper": FileWrapper}) is wrapper
 
 
@@ -553,7 +551,7 @@ def test_a_body_that_raises_when_looked_at_is_answered(
     """What an attribute raises is an exception of the application's; the body is closed."""
     body = Grumpy(closable=closable)
     environ = make_environ(**{"wsgi.file_wrapper": file_wrapper})
-    assert Server(sends(body)).serve(environ) == [ERROR, TEXT]
+    assert Server(answering(body)).serve(environ) == [ERROR, TEXT]
     assert caplog.records[0].getMessage() == ESCAPED
     assert body.closed == closable
 
@@ -561,7 +559,7 @@ def test_a_body_that_raises_when_looked_at_is_answered(
 @pytest.mark.parametrize("body", [None, 7], ids=repr)
 def test_what_is_no_body_is_answered(body: object, caplog: pytest.LogCaptureFixture) -> None:
     """An application that returns no iterable has failed like any other."""
-    assert Server(sends(body)).serve() == [ERROR, TEXT]
+    assert Server(answering(body)).serve() == [ERROR, TEXT]
     assert caplog.records[0].getMessage() == "TypeError escaped the application"
 
 
@@ -588,4 +586,4 @@ def test_a_body_without_start_response_is_answered(
 )
 def test_what_is_wrong_is_left_to_the_server(status: Any, body: Any, chunks: list[Any]) -> None:
     """Some servers send it, others raise: each does what it does without us."""
-    assert Server(sends(body, status)).serve() == [(status, PLAIN), *chunks]
+    assert Server(answering(body, status)).serve() == [(status, PLAIN), *chunks]

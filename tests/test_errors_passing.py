@@ -7,8 +7,8 @@ from wsgiref.validate import validator
 
 import pytest
 
-from tests.failing import ESCAPED, SECRET, Body, boom, fails, fails_after_start, one, raises, sends
-from tests.wsgi import between_validators, call, make_environ
+from tests.failing import ESCAPED, SECRET, Body, boom, fails, fails_after_start, one, raises
+from tests.wsgi import answering, between_validators, call, make_environ
 from wsgi_mw_paste import ErrorsMiddleware
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     "app",
     [
         pytest.param(lambda stop: stop, id="call"),
-        pytest.param(lambda stop: sends(Body([], in_iter=stop)), id="iter"),
-        pytest.param(lambda stop: sends(Body([stop])), id="chunk"),
-        pytest.param(lambda stop: sends(Body([one, stop])), id="later chunk"),
-        pytest.param(lambda stop: sends(Body([one], in_close=stop)), id="close"),
+        pytest.param(lambda stop: answering(Body([], in_iter=stop)), id="iter"),
+        pytest.param(lambda stop: answering(Body([stop])), id="chunk"),
+        pytest.param(lambda stop: answering(Body([one, stop])), id="later chunk"),
+        pytest.param(lambda stop: answering(Body([one], in_close=stop)), id="close"),
     ],
 )
 def test_an_order_to_stop_passes(
@@ -51,8 +51,8 @@ def test_an_order_to_stop_passes(
     [
         pytest.param(fails, id="call"),
         pytest.param(fails_after_start, id="after start_response"),
-        pytest.param(sends(Body([], in_iter=boom)), id="iter"),
-        pytest.param(sends(Body([boom])), id="chunk"),
+        pytest.param(answering(Body([], in_iter=boom)), id="iter"),
+        pytest.param(answering(Body([boom])), id="chunk"),
     ],
 )
 def test_an_exception_passes_where_the_environ_asks_for_it(
@@ -126,7 +126,7 @@ def test_any_other_stop_iteration_is_a_bug(
 
 def test_a_stop_iteration_of_a_body_is_no_end_of_a_websocket() -> None:
     """Only the call may end so: out of ``iter()`` it is a bug."""
-    app = ErrorsMiddleware(sends(Body([], in_iter=raises(StopIteration()))))
+    app = ErrorsMiddleware(answering(Body([], in_iter=raises(StopIteration()))))
     assert call(app, make_environ(headers={"Upgrade": "websocket"})).code == 500
 
 

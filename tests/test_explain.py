@@ -50,7 +50,7 @@ def test_a_preflight_asks_for_method_and_headers() -> None:
 
 def test_without_the_application_a_stand_in_answers() -> None:
     """``build`` alone puts a stand-in behind the filters; the application is not made."""
-    write_ini(PIPELINE + "[app:app]\npaste.app_factory = tests.test_check:make_raising\n")
+    write_ini(PIPELINE + "[app:app]\npaste.app_factory = tests.checking:make_raising\n")
     found = explain(build(read_deployment("test.ini")), Fetch(ORIGIN, API + "/raise"))
     assert found.refusal is None
     assert found.steps[0].exchange.response.status == "200 OK"
@@ -60,19 +60,19 @@ def test_a_composite_chooses_by_the_path() -> None:
     """The composite of the file is the one that is asked, with the filters behind it."""
     text = """
         [composite:main]
-        paste.composite_factory = tests.test_check:make_composite
+        paste.composite_factory = tests.checking:make_composite
         /open = open
         /closed = app
         [pipeline:open]
         pipeline = cors app
         [filter:transparent]
-        paste.filter_factory = tests.test_check:make_transparent
+        paste.filter_factory = tests.checking:make_transparent
         """
     text = dedent(text) + CORS
     assert explained(text, path="/open").refusal is None
     assert explained(text, path="/closed").verdict == (
         "Refused, no CORS filter is in front of app: list egg:wsgi_mw_paste#cors before the"
-        " application (test.ini:2 [composite:main])."
+        " application (test.ini:5 [composite:main] /closed)."
     )
 
 
@@ -263,7 +263,7 @@ def test_the_filter_that_speaks_for_the_path_decides() -> None:
         " cors_allowed)."
     )
     assert explained(text, path="/three/4?token=secret").verdict == (
-        "Refused, /three/4 is outside of cors_paths: add it, or a prefix of it"
+        "Refused, /three/4 is outside cors_paths: add it, or a prefix of it"
         " (test.ini:6 [filter:one] cors_paths)."
     )
 

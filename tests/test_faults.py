@@ -17,11 +17,11 @@ import gevent
 import gevent.event
 import pytest
 
-from tests.bodies import ID, Chunks, Closing, Probe, inbound, outcomes, sends, with_ids
+from tests.bodies import ID, Chunks, Closing, Probe, inbound, outcomes, with_ids
 from tests.failing import ESCAPED
 from tests.failing import raises as raising
 from tests.health import PATIENCE, probe
-from tests.wsgi import between_validators, call, hello
+from tests.wsgi import answering, between_validators, call, hello
 from wsgi_mw_paste import (
     HealthMiddleware,
     HealthSettings,
@@ -125,7 +125,7 @@ def test_an_exception_that_misbehaves_goes_on_as_it_is(
 ) -> None:
     """In the middle of a body the server gets the very exception, and the body is closed."""
     look, error = Probe(), MISBEHAVING[name]
-    app = MAIN(sends(Closing(look, Chunks(look, b"one", error))))
+    app = MAIN(answering(Closing(look, Chunks(look, b"one", error))))
     with pytest.raises(type(error)) as caught:
         call(app, inbound())
     assert caught.value is error
@@ -179,7 +179,7 @@ def test_a_signal_in_a_chunk_ends_the_request(caplog: pytest.LogCaptureFixture) 
     before = signal.signal(signal.SIGUSR1, stop)
     try:
         with pytest.raises(SystemExit):
-            call(MAIN(sends(Closing(look, chunks()))), inbound())
+            call(MAIN(answering(Closing(look, chunks()))), inbound())
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert_is_over(look, caplog, "SystemExit")
@@ -197,7 +197,7 @@ def stop_greenlet(how: str, look: Probe) -> str:  # pragma: no cover -- coverage
 
     def serve() -> str:
         try:
-            call(MAIN(sends(Closing(look, chunks()))), inbound())
+            call(MAIN(answering(Closing(look, chunks()))), inbound())
         except BaseException as error:  # noqa: BLE001 -- returned
             return type(error).__name__
         return "nothing"

@@ -24,19 +24,8 @@ from benchmarks.scenarios import (
     nothing,
     scenarios,
 )
-from tests.failing import (
-    PLAIN,
-    Body,
-    boom,
-    empty,
-    fails,
-    fails_after_start,
-    one,
-    sends,
-    starts_late,
-    writes,
-)
-from tests.wsgi import Answer, answering, call, hello, make_environ
+from tests.failing import Body, boom, empty, fails, fails_after_start, one, starts_late, writes
+from tests.wsgi import PLAIN, Answer, answering, call, hello, make_environ
 from wsgi_mw_paste import factories
 
 if TYPE_CHECKING:
@@ -135,10 +124,10 @@ def test_the_floor_answers_probes_as_the_filter_does(path: str) -> None:
     [
         fails,
         fails_after_start,
-        sends(Body([boom])),
+        answering(Body([boom])),
         starts_late(Body([empty, boom])),
-        sends(Body([empty])),
-        sends(Body([one, boom])),
+        answering(Body([empty])),
+        answering(Body([one, boom])),
         writes(b"one", boom),
         writes(b"one", lambda: Body([boom])),
     ],

@@ -6,17 +6,14 @@ collector runs; on a busy server that is many requests at once.
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
-import weakref
 from typing import TYPE_CHECKING, Any
 from wsgiref.util import FileWrapper
 
 import pytest
 
 from tests.bodies import (
-    PLAIN,
     File,
     Probe,
     as_closing_iterator,
@@ -27,11 +24,12 @@ from tests.bodies import (
     inbound,
     with_ids,
 )
-from tests.wsgi import call, make_environ
+from tests.memory import is_freed
+from tests.wsgi import PLAIN, call, make_environ
 from wsgi_mw_paste import ErrorsMiddleware, factories
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -98,18 +96,10 @@ WITHOUT_ERRORS: Collection[str] = ("cors", "request_id", "health")
 ALWAYS: Collection[str] = tuple(FILTERS)
 
 
-class Tracked:
-    """An object in the environ, to see whether the environ is still alive."""
-
-
 @pytest.fixture(autouse=True)
-def _no_collector(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Let nothing but reference counts free anything, and no log record keep a traceback."""
+def _no_records(caplog: pytest.LogCaptureFixture) -> None:
+    """Let no log record keep a traceback."""
     caplog.set_level(logging.CRITICAL, "wsgi_mw_paste.errors")
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def serve(app: WSGIApplication, environ: WSGIEnvironment) -> bool:
@@ -157,15 +147,11 @@ def test_a_request_leaves_nothing(
     *, app: WSGIApplication, raises: Collection[str], name: str, origin: str | None
 ) -> None:
     """When it is over, its environ is gone at once."""
-    tracked = Tracked()
-    gone = weakref.ref(tracked)
     environ = make_environ(headers={"Origin": origin} if origin else {})
-    environ["tests.tracked"] = tracked
-    del tracked
     wrapped = getattr(factories, name)({}, **FILTERS[name])(app)
-    assert serve(wrapped, environ) is (name in raises)
-    del environ
-    assert gone() is None
+    raised = []
+    assert is_freed(lambda given: raised.append(serve(wrapped, given)), environ)
+    assert raised == [name in raises]
 
 
 def with_errors(app: WSGIApplication) -> WSGIApplication:
@@ -190,10 +176,7 @@ def test_a_request_with_an_id_leaves_nothing(
         start_response("200 OK", PLAIN)
         return make(Probe(), lambda *_: lambda _: None)
 
-    tracked = Tracked()
-    gone = weakref.ref(tracked)
-    environ = inbound(**{"wsgi.file_wrapper": FileWrapper, "tests.tracked": tracked})
-    del tracked
-    call(wrap(app), environ)
-    del environ
-    assert gone() is None
+    wrapped = wrap(app)
+    assert is_freed(
+        lambda given: call(wrapped, given), inbound(**{"wsgi.file_wrapper": FileWrapper})
+    )

@@ -9,7 +9,8 @@ from wsgiref.validate import validator
 
 import pytest
 
-from tests.health import Scripted, probe, raises, states
+from tests.failing import SECRET
+from tests.health import Scripted, probe, states
 from tests.ini import load_ini
 from tests.wsgi import assert_headers, between_validators, call, hello, make_environ
 from wsgi_mw_paste import HealthMiddleware, HealthSettings
@@ -17,7 +18,6 @@ from wsgi_mw_paste import HealthMiddleware, HealthSettings
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-SECRET = "password=hunter2"
 LIVE = b'{"status": "live"}\n'
 
 
@@ -92,7 +92,7 @@ def test_all_checks_run_in_order_also_after_a_failure() -> None:
 
 def test_the_body_has_exactly_these_fields() -> None:
     """A check has its name, its state and how long it took; nothing of the exception gets out."""
-    app = wrap(health_checks=[fine, raises(RuntimeError(SECRET))])
+    app = wrap(health_checks=[fine, Scripted(RuntimeError(SECRET))])
     answer = call(app, make_environ(path="/readyz"))
     document = json.loads(answer.body)
     assert document == {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import re
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.health import NO, PATIENCE, Held, Scripted, probe
+from tests.memory import without_collector
 from tests.wsgi import hello
 from wsgi_mw_paste import HealthMiddleware, HealthSettings
 
@@ -223,13 +223,9 @@ def test_a_check_that_raises_leaves_no_garbage(monkeypatch: pytest.MonkeyPatch) 
     # pytest keeps every record.
     monkeypatch.setattr(logging.getLogger(LOGGER), "disabled", True)
     app = wrap(check)
-    gc.collect()
-    gc.disable()
-    try:
+    with without_collector():
         assert probe(app)[0] == 503
         assert [reference() for reference in alive] == [None]
-    finally:
-        gc.enable()
 
 
 # Logging never breaks an answer.

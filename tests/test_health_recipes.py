@@ -15,7 +15,7 @@ from tests.frameworks import needs
 from tests.health import probe, states
 from tests.ini import ROOT, load_ini
 from tests.postgres import Postgres, postgres
-from tests.serving import served_by_wsgiref, until
+from tests.serving import free_port, served_by_wsgiref, until
 from tests.wsgi import PLAIN, answering
 
 if TYPE_CHECKING:
@@ -106,9 +106,8 @@ def test_a_database_that_is_not_there_is_no_reason_not_to_start(
     driver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is asked before the first probe."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    monkeypatch.setenv("DATABASE_URL", f"postgresql+{driver}://127.0.0.1:{port}/shop")
+    url = f"postgresql+{driver}://127.0.0.1:{free_port()}/shop"
+    monkeypatch.setenv("DATABASE_URL", url)
     assert probe(load("database"))[0] == 503
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from tests.bodies import ID, KINDS, PLAIN, Closing, Kind, Probe, answers, inbound, sends, with_ids
+from tests.bodies import ID, KINDS, Closing, Kind, Probe, answers, inbound, with_ids
 from tests.ini import ROOT, write_ini
 from tests.serving import serving
-from tests.wsgi import assert_headers, between_validators, call
+from tests.wsgi import PLAIN, answering, assert_headers, between_validators, call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -130,7 +130,7 @@ def test_an_exception_gets_through_whatever_its_record_meets(
         call(between_validators(with_ids, app), inbound())
     assert failing.tried == 1
     body = Closing(Probe(), [b"one"], in_close=KeyError("boom"))
-    response: Any = with_ids(sends(body))(inbound(), lambda *_: lambda _: None)
+    response: Any = with_ids(answering(body))(inbound(), lambda *_: lambda _: None)
     with place(error) as failing, pytest.raises(KeyError, match="boom"):
         response.close()
     assert failing.tried == 1
@@ -142,7 +142,7 @@ def test_an_exit_gets_through(
     """What is no Exception asks for the end of the process, or of the request, and gets it."""
     body = [b"one"]
     with place("SystemExit") as failing, pytest.raises(SystemExit):
-        with_ids(sends(body))(inbound(), lambda *_: lambda _: None)
+        with_ids(answering(body))(inbound(), lambda *_: lambda _: None)
     assert failing.tried == 1
     assert capsys.readouterr().err == ""
 
@@ -153,7 +153,7 @@ def test_nothing_is_said_where_logging_is_to_be_quiet(
     """``logging.raiseExceptions`` decides, as it does for the handlers of the standard library."""
     monkeypatch.setattr(logging, "raiseExceptions", False)
     with failing_handler("ConnectionError") as failing:
-        call(with_ids(sends([b"one"])), inbound())
+        call(with_ids(answering([b"one"])), inbound())
     assert failing.tried == 1
     assert capsys.readouterr().err == ""
 
@@ -178,7 +178,7 @@ def test_a_process_without_stderr_answers(
     logger.addHandler(handler)
     with monkeypatch.context() as context:
         context.setattr(sys, "stderr", stderr)
-        answer = call(with_ids(sends([b"one"])), inbound())
+        answer = call(with_ids(answering([b"one"])), inbound())
     logger.removeHandler(handler)
     assert (answer.status, answer.body) == ("200 OK", b"one")
 

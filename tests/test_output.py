@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.checking import CHECK_FILES
 from tests.explaining import HEADERS, PIPELINE
 from tests.ini import ROOT, write_ini
-from tests.test_check import CHECK_FILES
 from wsgi_mw_paste.command.browser import without_secrets
 from wsgi_mw_paste.command.check import Report, check
 from wsgi_mw_paste.command.cli import main
@@ -347,4 +347,18 @@ def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:
         2,
         "",
         "wsgi-mw-paste: the working directory is gone; change to one that exists\n",
+    )
+
+
+def test_a_working_directory_that_is_gone_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As above, where it is measured: a process without a folder cannot write down what it ran."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    assert main(["options"]) == 2
+    assert capsys.readouterr().err == (
+        "wsgi-mw-paste: the working directory is gone; change to one that exists\n"
     )

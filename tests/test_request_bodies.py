@@ -14,7 +14,6 @@ import pytest
 from tests.bodies import (
     ID,
     KINDS,
-    PLAIN,
     Chunks,
     Closing,
     File,
@@ -23,10 +22,9 @@ from tests.bodies import (
     as_generator,
     inbound,
     outcomes,
-    sends,
     with_ids,
 )
-from tests.wsgi import assert_headers, between_validators, call
+from tests.wsgi import PLAIN, answering, assert_headers, between_validators, call
 from wsgi_mw_paste import RequestIdMiddleware, RequestIdSettings
 
 if TYPE_CHECKING:
@@ -68,7 +66,7 @@ def test_a_file_wrapper_is_passed_through_with_its_close_hooked(
     """The server gets the wrapper itself; the request ends, and is recorded, when it closes it."""
     look = Probe()
     wrapper = FileWrapper(File(look))
-    app = with_ids(sends(wrapper, *headers))
+    app = with_ids(answering(wrapper, headers=[*PLAIN, *headers]))
     body: Any = app(inbound(**{"wsgi.file_wrapper": FileWrapper}), lambda *_: lambda _: None)
     assert body is wrapper
     assert caplog.records == []
@@ -83,7 +81,7 @@ def test_a_file_wrapper_without_close_gets_one(caplog: pytest.LogCaptureFixture)
     """The record of a wrapped file that cannot be closed is written when the server is done."""
     wrapper = FileWrapper(io.BytesIO(b"one"))
     del wrapper.__dict__["close"]
-    app = with_ids(sends(wrapper))
+    app = with_ids(answering(wrapper))
     body: Any = app(inbound(**{"wsgi.file_wrapper": FileWrapper}), lambda *_: lambda _: None)
     assert body is wrapper
     body.close()
@@ -94,7 +92,7 @@ def test_a_failing_close_of_a_file_wrapper_gets_through(caplog: pytest.LogCaptur
     """An exception of the wrapped file's close() reaches the server, and the record."""
     wrapper = FileWrapper(io.BytesIO(b"one"))
     wrapper.__dict__["close"] = Closing(Probe(), (), in_close=KeyError("boom")).close
-    app = with_ids(sends(wrapper, ("Content-Length", "3")))
+    app = with_ids(answering(wrapper, headers=[*PLAIN, ("Content-Length", "3")]))
     body: Any = app(inbound(**{"wsgi.file_wrapper": FileWrapper}), lambda *_: lambda _: None)
     with pytest.raises(KeyError):
         body.close()
@@ -122,7 +120,7 @@ def test_a_file_wrapper_that_cannot_be_hooked_is_left_alone(
     """It is passed through as it is, and recorded when the call returns."""
     file = io.BytesIO(b"one")
     wrapper = SlottedWrapper(file)
-    app = with_ids(sends(wrapper, ("Content-Length", "3")))
+    app = with_ids(answering(wrapper, headers=[*PLAIN, ("Content-Length", "3")]))
     body: Any = app(inbound(**{"wsgi.file_wrapper": SlottedWrapper}), lambda *_: lambda _: None)
     assert body is wrapper
     assert outcomes(caplog) == [(200, 3, "INFO", None)]
@@ -134,7 +132,7 @@ def test_a_file_wrapper_that_cannot_be_hooked_is_left_alone(
 def test_a_file_wrapper_that_cannot_be_hooked_needs_no_record() -> None:
     """It is passed through where nothing is recorded, too."""
     wrapper = SlottedWrapper(io.BytesIO(b"one"))
-    app: Any = RequestIdMiddleware(sends(wrapper), RequestIdSettings(log_requests=False))
+    app: Any = RequestIdMiddleware(answering(wrapper), RequestIdSettings(log_requests=False))
     environ = inbound(**{"wsgi.file_wrapper": SlottedWrapper})
     assert app(environ, lambda *_: lambda _: None) is wrapper
 
@@ -160,7 +158,7 @@ def test_a_file_wrapper_that_fails_is_closed_and_recorded(
 ) -> None:
     """It is a body that no server will ever see."""
     file = io.BytesIO(b"one")
-    app = with_ids(sends(wrapper(file), ("Content-Length", length)))
+    app = with_ids(answering(wrapper(file), headers=[*PLAIN, ("Content-Length", length)]))
     with pytest.raises(TypeError):
         app(inbound(**{"wsgi.file_wrapper": wrapper}), lambda *_: lambda _: None)
     assert file.closed
@@ -173,7 +171,7 @@ def test_a_close_that_is_none_is_no_close() -> None:
     class Body(Chunks):
         close = None
 
-    body: Any = with_ids(sends(Body(Probe())))(inbound(), lambda *_: lambda _: None)
+    body: Any = with_ids(answering(Body(Probe())))(inbound(), lambda *_: lambda _: None)
     list(body)
     body.close()
 
@@ -209,7 +207,7 @@ class Rows:
 )
 def test_a_body_is_left_alone_after_its_end(rows: Rows, asked: int) -> None:
     """A server that asks for more gets nothing, and the application is not asked."""
-    body: Any = with_ids(sends(rows))(inbound(), lambda *_: lambda _: None)
+    body: Any = with_ids(answering(rows))(inbound(), lambda *_: lambda _: None)
     assert next(body) == b"row"
     with ExitStack() as stack:
         if rows.raises:
@@ -244,7 +242,7 @@ def test_a_file_is_passed_through_where_the_wrapper_is_a_function(
 ) -> None:
     """Where ``wsgi.file_wrapper`` returns the file itself, the server gets that file, hooked."""
     with (pytestconfig.rootpath / "LICENSE").open("rb") as file:
-        app = with_ids(sends(return_file(file), ("Content-Length", "9")))
+        app = with_ids(answering(return_file(file), headers=[*PLAIN, ("Content-Length", "9")]))
         body: Any = app(inbound(**{"wsgi.file_wrapper": return_file}), lambda *_: lambda _: None)
         assert body is file
         assert caplog.records == []
@@ -257,11 +255,11 @@ def test_bodies_are_passed_through_when_nothing_is_recorded() -> None:
     """With ``log_requests = false`` lists stay lists, and file wrappers are hooked all the same."""
     settings = RequestIdSettings(log_requests=False)
     whole = [b"one"]
-    app: Any = RequestIdMiddleware(sends(whole), settings)
+    app: Any = RequestIdMiddleware(answering(whole), settings)
     assert app(inbound(), lambda *_: lambda _: None) is whole
     look = Probe()
     wrapper = FileWrapper(File(look))
-    app = RequestIdMiddleware(sends(wrapper), settings)
+    app = RequestIdMiddleware(answering(wrapper), settings)
     assert app(inbound(**{"wsgi.file_wrapper": FileWrapper}), lambda *_: lambda _: None) is wrapper
     wrapper.close()
     assert look.count("close") == 1
@@ -284,7 +282,7 @@ def test_a_file_that_was_not_wrapped_is_followed(caplog: pytest.LogCaptureFixtur
     """A plain file is a body like others where ``wsgi.file_wrapper`` is a class, or missing."""
     for more in ({"wsgi.file_wrapper": FileWrapper}, {}):
         look = Probe()
-        body: Any = with_ids(sends(File(look)))(inbound(**more), lambda *_: lambda _: None)
+        body: Any = with_ids(answering(File(look)))(inbound(**more), lambda *_: lambda _: None)
         assert b"".join(body) == b"onetwothree"
         body.close()
         assert look.count("close") == 1
@@ -304,7 +302,7 @@ def test_bytes_are_passed_through(*, recording: bool, caplog: pytest.LogCaptureF
     """A body that is one ``bytes`` object stays one: uWSGI sends it, others refuse its items."""
     whole = b"one"
     settings = RequestIdSettings(log_tokens=False, log_requests=recording)
-    app: Any = RequestIdMiddleware(sends(whole), settings)
+    app: Any = RequestIdMiddleware(answering(whole), settings)
     assert app(inbound(), lambda *_: lambda _: None) is whole
     assert [vars(record)["bytes"] for record in caplog.records] == [3] * recording
 
@@ -314,7 +312,7 @@ def test_a_body_of_other_things_is_the_servers_to_refuse(
     body: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The server gets what there is, nothing here raises, and the request is recorded."""
-    response: Any = with_ids(sends(body))(inbound(), lambda *_: lambda _: None)
+    response: Any = with_ids(answering(body))(inbound(), lambda *_: lambda _: None)
     assert list(response) == list(body)
     getattr(response, "close", list)()
     (record,) = caplog.records
@@ -323,7 +321,7 @@ def test_a_body_of_other_things_is_the_servers_to_refuse(
 
 def test_chunks_of_other_things_are_the_servers_to_refuse(caplog: pytest.LogCaptureFixture) -> None:
     """What is no bytes object has no length that counts."""
-    body: Any = with_ids(sends(iter([b"one", None, 5])))(inbound(), lambda *_: lambda _: None)
+    body: Any = with_ids(answering(iter([b"one", None, 5])))(inbound(), lambda *_: lambda _: None)
     assert list(body) == [b"one", None, 5]
     body.close()
     assert outcomes(caplog) == [(200, 3, "INFO", None)]

@@ -12,18 +12,8 @@ from wsgiref.validate import validator
 
 import pytest
 
-from tests.bodies import (
-    CHUNKS,
-    PLAIN,
-    Closing,
-    Probe,
-    as_list,
-    inbound,
-    outcomes,
-    sends,
-    with_ids,
-)
-from tests.wsgi import between_validators, call, make_environ
+from tests.bodies import CHUNKS, Closing, Probe, as_list, inbound, outcomes, with_ids
+from tests.wsgi import PLAIN, answering, between_validators, call, make_environ
 from wsgi_mw_paste import current_request_id
 
 if TYPE_CHECKING:
@@ -170,7 +160,7 @@ class Waiting:
 def another_thread_inside(waiting: Waiting, body: Any) -> Iterator[Any]:
     """Have another thread take a chunk during the ``with`` statement; return the response."""
     # No validators: they count a chunk after close() as a mistake of the application's.
-    response: Any = with_ids(sends(body))(inbound(), lambda *_: lambda _: None)
+    response: Any = with_ids(answering(body))(inbound(), lambda *_: lambda _: None)
     with ThreadPoolExecutor(1) as pool:
         chunk = pool.submit(next, response)
         assert waiting.inside.wait(timeout=30)

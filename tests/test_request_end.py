@@ -16,7 +16,6 @@ from tests.bodies import (
     FAILURES,
     ID,
     KINDS,
-    PLAIN,
     Failure,
     Kind,
     Probe,
@@ -30,7 +29,7 @@ from tests.bodies import (
     serve,
     with_ids,
 )
-from tests.wsgi import between_validators, call, make_environ
+from tests.wsgi import PLAIN, between_validators, call, make_environ
 from wsgi_mw_paste import RequestIdMiddleware, RequestIdSettings, current_request_id
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.bodies import PLAIN
 from tests.ini import ROOT, write_ini
-from tests.serving import serving
+from tests.serving import SERVER_AND_LOGGING, SERVERS, serving
+from tests.wsgi import PLAIN
 from wsgi_mw_paste import RequestIdMiddleware, RequestIdSettings
 
 if TYPE_CHECKING:
@@ -24,40 +24,12 @@ if TYPE_CHECKING:
 
     from tests.serving import Server
 
-INI = """
+INI = f"""
 [app:main]
 paste.app_factory = tests.test_request_served:make_app
 
-[server:main]
-use = egg:waitress#main
-listen = 127.0.0.1:0
-
-[loggers]
-keys = root
-
-[logger_root]
-level = INFO
-handlers = console
-
-[handlers]
-keys = console
-
-[handler_console]
-class = StreamHandler
-args = (sys.stderr,)
-formatter = generic
-
-[formatters]
-keys = generic
-
-[formatter_generic]
-format = %(levelname)s %(name)s %(message)s
+{SERVER_AND_LOGGING}format = %(levelname)s %(name)s %(message)s
 """
-SERVERS = {
-    "waitress": ["pserve"],
-    "gunicorn-sync": ["gunicorn", "--bind=127.0.0.1:0", "--worker-class=sync", "--paste"],
-    "gunicorn-gthread": ["gunicorn", "--bind=127.0.0.1:0", "--threads=4", "--paste"],
-}
 
 
 def names_exc_info(start_response: Any) -> Iterable[bytes]:

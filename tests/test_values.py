@@ -110,6 +110,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     *(("seconds", text, A_NUMBER) for text in ("1e3", "1_000", "0x10", "٣", "1" * 5000, "6 00")),
     *(("seconds", value, A_NUMBER) for value in ("600 ; x", -1, 86401, 1.0, True, None, b"600")),
     *(("tokens", value, A_TOKENS) for value in ("", "fingerprints", "fingerprint ; x", 1, None)),
+    ("tokens", '"fingerprint"', f"{A_TOKENS}, without quotes"),
+    ("tokens", "'true'", f"{A_TOKENS}, without quotes"),
     *(("secret", value, A_SECRET) for value in (None, b"key", "key ; x", "key\t# x", "a\n;b")),
     *(("header", text, A_HEADER) for text in ("", " ", "X Y", "X:", "X-É", "*", "X-*", "X\nY")),
     *(("header", value, A_HEADER) for value in ("X-A ; x", None, ["X-A"])),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Middleware = Callable[[WSGIApplication], WSGIApplication]
 
 #: The headers of the applications here.
-PLAIN = (("Content-Type", "text/plain"),)
+PLAIN = [("Content-Type", "text/plain")]
 
 
 @dataclass
@@ -102,15 +102,15 @@ def hello(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
 
 
 def answering(
-    body: Iterable[bytes] = (b"hello",),
-    status: str = "200 OK",
+    body: Any = (b"hello",),
+    status: Any = "200 OK",
     headers: Iterable[tuple[str, str]] = PLAIN,
 ) -> WSGIApplication:
-    """Return an application that answers with this body, as it is."""
+    """Return an application that answers with this body, as it is; servers may refuse it."""
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         start_response(status, list(headers))
-        return body
+        return body  # type: ignore[no-any-return]
 
     return app
 

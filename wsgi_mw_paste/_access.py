@@ -7,6 +7,7 @@ shows every field, the ``token`` among them.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import logging
@@ -61,15 +62,6 @@ def _cleaner(safe: str) -> Callable[[str], str]:
 _clean: Final = _cleaner(_PLAIN)
 _clean_agent: Final = _cleaner(_PLAIN_IN_AGENTS)
 _are_clean: Final = re.compile(f"{_only(_PLAIN)}\n{_only(_PLAIN_IN_AGENTS)}", re.ASCII).fullmatch
-
-
-def _clean_all(texts: tuple[str, ...]) -> Iterable[str]:
-    """Return the texts, a user agent last, with all but plain characters percent-encoded."""
-    # One look at all of them: most often there is nothing to do.
-    together = f"{''.join(texts[:-1])}\n{texts[-1]}"
-    if len(together) <= _MAX_FACT and _are_clean(together):
-        return texts
-    return *map(_clean, texts[:-1]), _clean_agent(texts[-1])
 
 
 def _path_matcher(paths: Iterable[str]) -> Callable[[str], bool]:
@@ -144,9 +136,10 @@ class AccessRecord:
         # Before the application can change them.
         get = environ.get
         self._facts = (
-            get("HTTP_HOST") or get("SERVER_NAME"), get("REQUEST_METHOD"), get("SCRIPT_NAME"),
-            get("PATH_INFO"), get("SERVER_PROTOCOL"), get("REMOTE_ADDR"), get("HTTP_USER_AGENT"),
-            get("HTTP_AUTHORIZATION"), get("HTTP_UPGRADE"),
+            get("HTTP_HOST") or get("SERVER_NAME") or "", get("REQUEST_METHOD") or "",
+            get("SCRIPT_NAME") or "", get("PATH_INFO") or "", get("SERVER_PROTOCOL") or "",
+            get("REMOTE_ADDR") or "", get("HTTP_USER_AGENT") or "", get("HTTP_AUTHORIZATION"),
+            get("HTTP_UPGRADE"),
         )  # fmt: skip
         self.status: object = None
         self.headers: Headers = []
@@ -211,13 +204,15 @@ class AccessRecord:
         """Make the log record, unless the path is excluded, and have it handled."""
         status = _status_code(self.status)
         host, method, script, path, protocol, address, agent, auth, _ = self._facts
-        path = (script or "") + (path or "")
+        path = script + path
         is_success = error_type is None and status and status < _BAD_REQUEST
         if log.is_excluded and is_success and log.is_excluded(path):
             return
-        host, method, path, protocol, address, agent = _clean_all(
-            (host or "", method or "", path, protocol or "", address or "", agent or "")
-        )
+        # One look at all of them: most often there is nothing to do.
+        together = f"{host}{method}{path}{protocol}{address}\n{agent}"
+        if len(together) > _MAX_FACT or not _are_clean(together):
+            host, method, path = _clean(host), _clean(method), _clean(path)
+            protocol, address, agent = _clean(protocol), _clean(address), _clean_agent(agent)
         size = self.bytes if self._counted else None
         milliseconds = nanoseconds // 1000 / 1000
         logger = log.logger
@@ -248,6 +243,7 @@ class AccessRecord:
         logger.handle(record)
 
 
+@functools.lru_cache(maxsize=64)
 def _status_code(status: object) -> int | None:
     """Return the number of a status, also of one that PEP 3333 does not allow."""
     if isinstance(status, str):

@@ -184,6 +184,7 @@ class IniFiles:
         self._variables = variables
         self._reread = reread
         self._files: dict[str, IniFile] = {}
+        self._reachable: dict[str, list[IniFile]] = {}
 
     def __getitem__(self, path: str) -> IniFile:
         if path not in self._files:
@@ -192,11 +193,13 @@ class IniFiles:
 
     def reachable(self, path: str) -> list[IniFile]:
         """Return a file and those that it refers to, directly or through others."""
-        paths = [os.path.normpath(path)] if path else []
-        for found in paths:  # the list grows meanwhile
-            new = [other for other in self[found].included() if other not in paths]
-            paths += new[: _MAX_FILES - len(paths)]
-        return [self[found] for found in paths]
+        if path not in self._reachable:
+            paths = [os.path.normpath(path)] if path else []
+            for found in paths:  # the list grows meanwhile
+                new = [other for other in self[found].included() if other not in paths]
+                paths += new[: _MAX_FILES - len(paths)]
+            self._reachable[path] = [self[found] for found in paths]
+        return self._reachable[path]
 
 
 class FilterSections:

@@ -41,7 +41,7 @@ _SAFE_ID: Final = re.compile(
 #: The beginning of the note that an exception gets.
 _NOTE: Final = "request_id: "
 
-#: The current scope; ``None`` outside of any.
+#: The current scope; ``None`` outside requests and scopes.
 current_scope: Final[ContextVar[Scope | None]] = ContextVar("wsgi_mw_paste", default=None)
 
 
@@ -68,7 +68,7 @@ def new_request_id() -> str:
 
 
 def current_request_id() -> str | None:
-    """Return the id of the current request or scope, ``None`` outside of both."""
+    """Return the id of the current request or scope, ``None`` outside both."""
     scope = current_scope.get()
     return None if scope is None else scope[0]
 
@@ -125,7 +125,7 @@ def outgoing_headers() -> dict[str, str]:
 
     These are the id header and the inbound headers named by ``request_id_forward_headers``, except
     values with control characters or beyond ASCII, and a ``tracestate`` without ``traceparent``.
-    Empty outside of requests and scopes. Send them to your own services only: strangers who know an
+    Empty outside requests and scopes. Send them to your own services only: strangers who know an
     id can write it into your logs (W3C Trace Context, section "Privacy of traceparent field").
     """
     scope = current_scope.get()

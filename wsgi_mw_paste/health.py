@@ -238,7 +238,7 @@ class _Step:
 class _Run:
     """All checks, run once by one thread; others read it meanwhile.
 
-    :ivar steps: the checks that have begun. Those behind a check that hangs are not among them.
+    :ivar steps: the checks that have begun. Those after a check that hangs are not among them.
     """
 
     started: float
@@ -460,7 +460,7 @@ def _imported(word: str) -> object:
     module_name, _, attribute = word.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # noqa: BLE001 -- whatever a module does when it is imported
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a module does on import
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing is not None and f"{module_name}.".startswith(f"{missing}."):
             what = f"there is no {missing}"
@@ -472,7 +472,7 @@ def _imported(word: str) -> object:
     except AttributeError as error:
         near = difflib.get_close_matches(error.name or attribute, dir(error.obj), n=1)
         what = f"did you mean {near[0]}?" if near else f"it has no {attribute}"
-    except Exception as error:  # noqa: BLE001 -- a module may have a __getattr__
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- a module may have a __getattr__
         what = f"{attribute} raised {type(error).__name__}: {error}"
     raise ValueError(f"expected an attribute of {module_name}; {what}")
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Handler, LogRecord
 
-#: What ``request_id`` says outside of a request. No inbound id can be this.
+#: What ``request_id`` is outside a request. No inbound id can be this.
 NO_REQUEST_ID = "-"
 
 

@@ -142,8 +142,13 @@ def option(
     return {"parse": parse, "help": help, "secret": secret}
 
 
-def options(cls: type[Settings]) -> dict[str, Option]:
+def options(cls: type[Settings]) -> Mapping[str, Option]:
     """Return the options a settings class declares, by name, in order."""
+    return _declared(cls)  # type: ignore[arg-type] # it takes the class for one of its instances
+
+
+@functools.cache
+def _declared(cls: type[Settings]) -> Mapping[str, Option]:
     return {
         field.name: Option(field.name, field.default, **field.metadata)
         for field in dataclasses.fields(cls)

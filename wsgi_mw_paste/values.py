@@ -103,7 +103,8 @@ def tokens_in_logs(value: object) -> bool | Literal["fingerprint"]:
     try:
         return boolean(value)
     except ValueError:
-        raise ValueError("expected true, fingerprint or false") from None
+        quotes = ", without quotes" if isinstance(value, str) and value[:1] in ("'", '"') else ""
+        raise ValueError(f"expected true, fingerprint or false{quotes}") from None
 
 
 def key_text(value: object) -> str:

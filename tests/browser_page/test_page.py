@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser_page.page import open_page, text_of
+from tests.conftest import VARIABLES
 from tests.serving import program
-from wsgi_mw_paste import factories
-from wsgi_mw_paste.settings import options
 
 if TYPE_CHECKING:
     from tests.browser_page.chromium import Browser
@@ -98,5 +97,5 @@ def test_the_settings_in_effect_are_those_of_check(
         line = re.match(r"copy\.ini:(\d+) ", place)
         listed.append([name, int(line[1]) if line else place])
     assert listed == expected
-    assert len(listed) == sum(len(options(cls)) for cls in factories.main.settings)
+    assert len(listed) == len(VARIABLES)
     assert text_of(browser, "#nodes h3") == [node["name"] for node in nodes]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
-from threading import Thread
 from typing import TYPE_CHECKING
-from wsgiref.simple_server import make_server
 
 from tests.browser_page.chromium import chromium
 from tests.ini import ROOT
+from tests.serving import served_by_wsgiref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,16 +68,8 @@ def test_chrome_says_what_the_page_quotes() -> None:
     ]
 
     with ExitStack() as stack:
-
-        def serve(app: WSGIApplication) -> int:
-            server = stack.enter_context(make_server("127.0.0.1", 0, app))
-            thread = Thread(target=server.serve_forever, args=(0.01,))
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(server.shutdown)
-            return server.server_port
-
-        page = serve(make_page(serve(api)))
+        other = stack.enter_context(served_by_wsgiref(api))
+        page = stack.enter_context(served_by_wsgiref(make_page(other)))
         browser = stack.enter_context(chromium())
         browser.open(f"http://localhost:{page}/")
         browser.wait("document.title")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import pytest
 
 from tests.ini import ROOT
+from tests.serving import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -155,8 +156,7 @@ def output() -> str:
 @contextlib.contextmanager
 def running(command: str) -> Iterator[Running]:
     """Run a server in the working directory, and stop it with SIGTERM."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        command = command.replace("PORT", str(free.getsockname()[1]))
+    command = command.replace("PORT", str(free_port()))
     here = str(Path.cwd())
     environment = {
         "PATH": PATH,

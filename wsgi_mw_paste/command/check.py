@@ -129,8 +129,8 @@ def check(
     file = os.path.abspath(path)  # noqa: PTH100 -- as in read_deployment()
     routes = list(node.routes())
     nodes = list(dict.fromkeys(chain.from_iterable(routes)))
-    sound = [node for node in nodes if not configuration_problems(node)]
-    request_id = [node.request_id for node in sound if node.request_id is not None]
+    sound = dict.fromkeys(node for node in nodes if not configuration_problems(node))
+    givers = [node for node in nodes if "request_id" in node.parts]
     found = chain(
         map(_problem_finding, problems),
         *map(configuration_problems, nodes),
@@ -147,11 +147,19 @@ def check(
             node.files,
             file,
             variables,
-            ids=bool(request_id),
-            access=any(settings.log_requests for settings in request_id),
+            ids=bool(givers),
+            access=any(_logs_requests(node, is_sound=node in sound) for node in givers),
         ),
     )
     return Report(path, node, _judged(dict.fromkeys(found), missing_ok=missing_ok))
+
+
+def _logs_requests(node: Node, *, is_sound: bool) -> bool:
+    """Say whether a filter writes access records, as far as one that does not load can tell."""
+    if is_sound:
+        return node.request_id is not None and node.request_id.log_requests
+    given = {*node.context.global_conf, *node.context.local_conf, *os.environ}
+    return not {"log_requests", "LOG_REQUESTS"} & given
 
 
 def _judged(findings: Iterable[Finding], *, missing_ok: bool) -> list[Finding]:
@@ -191,7 +199,7 @@ def _is_missing(check: str | None) -> bool:
         return find_spec((check or "").partition(":")[0]) is None
     except ModuleNotFoundError:
         return True
-    except Exception:  # noqa: BLE001 -- whatever the package above it does, or it is no name
+    except (Exception, SystemExit):  # noqa: BLE001 -- the package above it, or it is no name
         return False
 
 

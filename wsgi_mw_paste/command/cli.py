@@ -30,7 +30,7 @@ from wsgi_mw_paste.factories import FACTORIES
 from wsgi_mw_paste.settings import printable, reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from wsgi_mw_paste.command.pipeline import Node
 
@@ -224,25 +224,49 @@ def _explain(given: argparse.Namespace) -> int:
     fetch = replace(fetch, credentials=given.credentials, listener=given.upload_listener)
     errors: list[DeploymentError] = []
     node = whole = read_deployment(*_target(given), given.variables, errors)
-    if choices := node.choices:
-        if given.route not in choices:
-            return _fail(f"expected --route with one of {', '.join(choices)}")
+    choices = node.choices
+    if given.route in choices:
         node = node.by(given.route)
-    nodes = _nodes(node)
-    # What cannot be had on another route does not matter on this one.
-    elsewhere = {str(other.error) for other in _nodes(whole)} - {str(n.error) for n in nodes}
-    problems: list[object] = [error for error in errors if str(error) not in elsewhere]
-    problems += chain.from_iterable(map(configuration_problems, nodes))
+    elif given.route is not None and not choices:
+        return _fail("no composite here chooses between pipelines; leave out --route")
+    elif given.route is not None or _must_choose(node):
+        return _fail(f"expected --route with one of {', '.join(choices)}")
+    routes = list(node.routes())
+    # What cannot be loaded matters where the request passes. With several routes, it shows later.
+    needed = _missing(routes[0], given) if len(routes) == 1 else {}
+    ignored = {str(other.error) for other in _nodes(whole)} - {*map(str, needed)}
+    problems: list[object] = [error for error in errors if str(error) not in ignored]
+    problems += chain.from_iterable(map(configuration_problems, _nodes(node)))
     if problems:
         return _fail(*problems)
     with _quiet():
         app = build(node, make_real) if given.app else build(node)
         explanation = explain(app, fetch)
+    passed = chain.from_iterable(step.exchange.passed for step in explanation.steps)
+    if missing := _missing(passed, given):
+        return _fail(*missing)
     out = Terminal(sys.stdout)
     for name in forbidden:
         out.write(f"Browsers do not let scripts set {name}; it is left out.")
     write_explanation(out, explanation)
     return int(explanation.refusal is not None)
+
+
+def _must_choose(node: Node) -> bool:
+    """Say whether every request comes to a composite that chooses by its options."""
+    while node.role == "filter":
+        node = node.inner[""]
+    return node.chooses
+
+
+def _missing(passed: Iterable[Node], given: argparse.Namespace) -> dict[DeploymentError, None]:
+    """Return what cannot be loaded, without applications for which stand-ins do as well."""
+    return dict.fromkeys(
+        node.error
+        for node in passed
+        if node.error is not None
+        and (given.app or node.role != "application" or node.error.code != "missing-code")
+    )
 
 
 def _nodes(node: Node) -> list[Node]:

@@ -132,13 +132,16 @@ class _Applications:
     """The loader that a composite gets: it returns applications that :func:`build` made."""
 
     def __init__(self, node: Node, make_app: Callable[[Node], WSGIApplication]) -> None:
+        self._node = node
         self._loader = node.context.loader
-        self._mention = node.place
         self._make_app = make_app
 
     def get_app(self, name: str, global_conf: Mapping[str, str] | None = None) -> WSGIApplication:
+        for key, inner in self._node.inner.items():
+            if self._node.context.local_conf[key] == name:
+                return build(inner, self._make_app)
         context = self._loader.get_context(APP, name, global_conf)
-        return build(application_node(context, self._mention, _raise), self._make_app)
+        return build(application_node(context, self._node.place, _raise), self._make_app)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)

@@ -246,7 +246,7 @@ def _without_cors(exchange: Exchange) -> Refusal:
     """Return why no CORS filter took part."""
     silent = next((node for node in exchange.passed if node.cors is not None), None)
     if silent is not None:
-        reason = f"{exchange.request.path} is outside of cors_paths"
+        reason = f"{exchange.request.path} is outside cors_paths"
         return Refusal(reason, "add it, or a prefix of it", silent.place_of("cors_paths"))
     last = exchange.passed[-1]
     inside = [node for route in last.routes() for node in route if node.kind in ("main", "cors")]

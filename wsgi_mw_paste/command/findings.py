@@ -133,7 +133,7 @@ CODES: Final[Mapping[str, str]] = {
     # What does nothing.
     "no-filter": "no filter of ours is in front of the application",
     "option-misplaced": "an option of ours is in a section that is not our filter's",
-    "option-nearly": "a key in [DEFAULT] is nearly the name of an option of ours",
+    "option-nearly": "a key in [DEFAULT], or after set, is nearly the name of an option of ours",
     "unused-filter": "no pipeline uses a filter section of ours",
     "variable-nearly": "an environment variable is nearly the name of one of ours",
     # Logging sections.
@@ -152,5 +152,5 @@ CODES: Final[Mapping[str, str]] = {
     "logging-section-unlisted": "no list names a logging section, so fileConfig ignores it",
     "no-logging": "there are no logging sections, and filters that write access records",
     "request-id-missing": "a formatter writes records without the request id",
-    "undefined-variable": "nothing defines a variable written as %(NAME)s",
+    "undefined-variable": "nothing defines a variable written as %(NAME)s or after get KEY =",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+import re
 from typing import TYPE_CHECKING, Final
 
 from wsgi_mw_paste._environment import DOTENV, FILE_SUFFIX
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 #: How similar a name has to be to an option to count as a misspelling of it; 1 is equal.
 _NEARLY: Final = 0.9
+#: How the names of filters' sections begin; logging has a section ``[filters]``.
+_FILTERS: Final = ("filter:", "filter-app:")
+#: How everything of ours is called in an INI file.
+_OUR_URI: Final = re.compile(r"(?i)egg:wsgi[-_.]+mw[-_.]+paste(#|$)|(call:)?wsgi_mw_paste\.")
+#: How many names without a section each unused filter is compared with.
+_MAX_MISSPELT: Final = 10
 
 #: The beginnings of names that are only ours. Swift, for one, has a log_requests of its own.
 _DISTINCTIVE: Final = ("cors_", "request_id_", "log_tokens", "health_")
@@ -62,13 +69,25 @@ def idle_findings(node: Node, path: str, *, is_whole: bool) -> Iterator[Finding]
         for section in part.sections
         if section.file == path
     }
+    # And what is meant to be ours, by a name that we do not have.
+    ours |= {
+        section: ""
+        for section, items in file.sections.items()
+        if section not in ours and section.startswith(_FILTERS) and _is_meant(items)
+    }
     yield from _unused_filters(file, node.files, ours)
     yield from _misplaced_options(file, node.files, ours)
     if any(part.factory for route in node.routes() for part in route):
-        yield from _near_defaults(file, node.files)
+        yield from _near_globals(file, node.files)
         yield from _near_variables()
     elif is_whole and not ours:
         yield from _no_filter(file, node)
+
+
+def _is_meant(items: Mapping[str, str]) -> bool:
+    """Say whether a section wants to be a filter of ours, or does not say yet what it is."""
+    made_by = items.get("use") or next((v for k, v in items.items() if k.startswith("paste.")), "")
+    return not made_by or bool(_OUR_URI.match(made_by))
 
 
 def _unused_filters(file: IniFile, files: IniFiles, ours: dict[str, str]) -> Iterator[Finding]:
@@ -78,10 +97,15 @@ def _unused_filters(file: IniFile, files: IniFiles, ours: dict[str, str]) -> Ite
         for section, items in other.sections.items()
         for key, text in items.items()
         if key in NAMING_KEYS or section.startswith("composit")
-        for word in text.split()
+        for word in re.split(r"[\s,]+", text)
     }
+    # What is misspelt is an error of its own.
+    known = {name.partition(":")[2].strip() for name in file.sections}
+    misspelt = sorted(word for word in used - known if ":" not in word)[:_MAX_MISSPELT]
     for section in ours:
         name = section.partition(":")[2].strip()
+        if difflib.get_close_matches(name, misspelt, n=1):
+            continue
         if section.startswith("filter:") and name not in used:
             message = f"no pipeline uses this filter, so it does nothing; {_how_to_use(name, file)}"
             yield Finding(
@@ -114,12 +138,18 @@ def _misplaced_options(file: IniFile, files: IniFiles, ours: dict[str, str]) -> 
                 yield Finding("warning", place, message, code="option-misplaced")
 
 
-def _near_defaults(file: IniFile, files: IniFiles) -> Iterator[Finding]:
-    for key in file.sections.get("DEFAULT", {}):
-        if near := _nearly(key.lower()):
-            place = place_in(files, Section(file.path, "DEFAULT"), key)._replace(level="[DEFAULT]")
-            message = f"no option has this name; did you mean {near}?"
-            yield Finding("warning", place, message, code="option-nearly")
+def _near_globals(file: IniFile, files: IniFiles) -> Iterator[Finding]:
+    for section, items in file.sections.items():
+        for key in items:
+            level, name = "[DEFAULT]", key
+            if section != "DEFAULT":
+                if not key.startswith("set "):
+                    continue
+                level, name = "set", key[len("set ") :].strip()
+            if near := _nearly(name.lower()):
+                place = place_in(files, Section(file.path, section), key)._replace(level=level)
+                message = f"no option has this name; did you mean {near}?"
+                yield Finding("warning", place, message, code="option-nearly")
 
 
 def _near_variables() -> Iterator[Finding]:
@@ -152,15 +182,15 @@ def _nearly(name: str) -> str | None:
 
 def _no_filter(file: IniFile, node: Node) -> Iterator[Finding]:
     """Yield that the package does nothing here, with the lines to add to this very file."""
-    last = next(iter(node.routes()))[-1]
-    section = node.sections[0].name if node.sections else ""
     pipelines = [s for s in file.sections if s.startswith("pipeline:")]
     if pipelines and node.role == "filter":
         names = " ".join(file.sections[pipelines[0]].get("pipeline", "").split())
         first = f"pipeline = web {names} in [{pipelines[0]}]"
     else:
-        place = last.sections[0].name if last.sections else section
-        first = f"filter-with = web in [{place}]"
+        # What requests come to first: in front of one application, others would be left out.
+        inner = next(iter(node.routes()))
+        section = next((part.sections[0].name for part in inner if part.role != "filter"), "")
+        first = f"filter-with = web in [{section}]"
     message = (
         f"no filter of wsgi_mw_paste is in front of the application; write {first} and add\n"
         "[filter:web]\n"

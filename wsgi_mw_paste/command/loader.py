@@ -13,6 +13,8 @@ import difflib
 import functools
 import importlib.metadata
 import os
+import re
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from paste.deploy.loadwsgi import (
@@ -39,6 +41,12 @@ _MAX_NAMES: Final = 500
 STAND_IN: Final = Response("a stand-in for the application\n", content_type="text/plain")
 #: The keys of a section that name other sections. In a composite, every key may.
 NAMING_KEYS: Final = ("pipeline", "use", "filter-with", "next")
+
+
+#: The kinds of sections that are applications.
+_KINDS: Final = [kind for kinds in APP.config_prefixes for kind in kinds]
+#: What a section without a factory may be told to use.
+_EXAMPLES: Final = {APP: "myapp", FILTER: "wsgi_mw_paste"}
 
 
 class DeploymentError(Exception):
@@ -110,6 +118,7 @@ class Deployment:
     def __init__(self, files: IniFiles, problems: list[DeploymentError] | None) -> None:
         self.files = files
         self._problems = problems
+        self._reported = {str(problem) for problem in problems or ()}
         #: The sections that are being loaded. One that comes up again is part of a circle.
         self.open: list[Section] = []
 
@@ -120,7 +129,8 @@ class Deployment:
         """
         if self._problems is None:
             raise error
-        if str(error) not in map(str, self._problems):
+        if str(error) not in self._reported:
+            self._reported.add(str(error))
             self._problems.append(error)
 
 
@@ -130,7 +140,7 @@ def blaming(place: Place, files: IniFiles | None = None) -> Iterator[None]:
 
     ``SystemExit`` as well: code that is only checked must not end the command.
 
-    :param files: to find the line of a place that the error names.
+    :param files: what is read, if an error of the parser is one of these files; for its line.
     """
     try:
         yield
@@ -160,6 +170,8 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
         self.update_defaults(variables or {}, overwrite=False)
         # The section whose parts are being loaded; None at the top.
         self._within: Section | None = None
+        # Of each section, the keys by the words in their values.
+        self._keys: dict[Section, dict[str, str]] = {}
 
     def get_part(self, section: Section, object_type: Any, name: str, global_conf: Any) -> Any:
         """Return the context of something that a section names; a stand-in if there is none."""
@@ -202,7 +214,8 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
         if name is not None and (path := included_path(name)):
             path = self.files[self.filename].resolve(path)
             loader = FileLoader(path, self.deployment, global_conf)
-            return loader.get_context(object_type, name.partition("#")[2] or "main", global_conf)
+            # Not get_context(), whose errors are placed in that file: the name stands in this one.
+            return loader._context(object_type, name.partition("#")[2] or "main", global_conf)
         if self.absolute_name(name):
             _check_entry_point(str(name), object_type)
             context = super().get_context(object_type, name, global_conf)
@@ -236,6 +249,9 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
         place = place_in(self.files, Section(self.filename, section), keys[0] if keys else "")
         try:
             with blaming(place):
+                if not keys:
+                    message = f"expected use =, such as use = egg:{_EXAMPLES[object_type]}"
+                    raise _UnknownNameError(message, "not-deployable")
                 context = super()._context_from_explicit(
                     object_type, local_conf, global_conf, additions, section
                 )
@@ -258,8 +274,11 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
     def _naming(self, section: Section, name: str) -> tuple[str, str]:
         """Return the key of a section that names another, and its value."""
         items = self.files[section.file].sections.get(section.name, {})
-        keys = (key for key in (*NAMING_KEYS, *items) if name in items.get(key, "").split())
-        key = next(keys, "")
+        if section not in self._keys:
+            # Those that always name sections come last, and so win.
+            keys = reversed((*NAMING_KEYS, *items))
+            self._keys[section] = {word: key for key in keys for word in items.get(key, "").split()}
+        key = self._keys[section].get(name, "")
         return key, items.get(key, "")
 
     def find_config_section(self, object_type: Any, name: str | None = None) -> str:
@@ -320,33 +339,61 @@ class FileLoader(ConfigLoader):  # type: ignore[misc] # PasteDeploy has no types
             rule = "the last name in a pipeline is the application's"
             return f"expected {kind}, but {name} is {other}; {rule}"
         if self._within is None:
-            names = ", ".join(self.names(APP)[:_MAX_NAMES]) or "none"
-            return f"no application is called {name}; this file has {names}"
+            if misspelt := self._misspelt(name):
+                kind = difflib.get_close_matches(misspelt, _KINDS, n=1)[0]
+                return f"[{misspelt}:{name}] is no application; did you mean [{kind}:{name}]?"
+            names = ", ".join(self.names(object_type)[:_MAX_NAMES]) or "none"
+            file = os.path.basename(self.filename)  # noqa: PTH119
+            return f"no {kind.partition(' ')[2]} is called {name}; {file} has {names}"
         near = difflib.get_close_matches(name, self.names(object_type)[:_MAX_NAMES], n=1)
         advice = f"; did you mean {near[0]}?" if near else ""
         return f"there is no [{object_type.config_prefixes[0][0]}:{name}]{advice}"
+
+    def _misspelt(self, name: str) -> str:
+        """Return what a section with this name has for a kind, if that is nearly one."""
+        kinds = (prefix for prefix, other in self._called if other == name)
+        near = (kind for kind in kinds if difflib.get_close_matches(kind, _KINDS, n=1))
+        return next(near, "")
 
 
 def _check_entry_point(uri: str, object_type: Any) -> None:
     """Refuse an entry point that this distribution does not have; suggest the nearest."""
     distribution, _, name = uri[len("egg:") :].partition("#")
-    if (
-        object_type is FILTER
-        and uri.lower().startswith("egg:")
-        and distribution.replace("-", "_").lower() == "wsgi_mw_paste"
-        and (name or "main") not in FACTORIES
-    ):
-        near = difflib.get_close_matches(name, FACTORIES, n=1, cutoff=0.4)
-        advice = f"did you mean {near[0]}?" if near else f"it has {', '.join(FACTORIES)}"
-        message = f"wsgi_mw_paste has no filter {name}; {advice}"
-        raise _UnknownNameError(message, "unknown-entry-point")
+    if not uri.lower().startswith("egg:") or _canonical(distribution) != "wsgi-mw-paste":
+        return
+    name = name or "main"
+    known = [*FACTORIES] if object_type is FILTER else _applications()
+    if name in known:
+        return
+    if object_type is not FILTER and name in FACTORIES:
+        message = f"expected an application, but {uri} is a filter; name it in front of one"
+    else:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        advice = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
+        kind = "filter" if object_type is FILTER else "application"
+        message = f"wsgi_mw_paste has no {kind} {name}; {advice}"
+    raise _UnknownNameError(message, "unknown-entry-point")
+
+
+def _applications() -> list[str]:
+    """Return the names of our applications."""
+    entry_points = importlib.metadata.distribution("wsgi_mw_paste").entry_points
+    return [entry.name for entry in entry_points if entry.group == "paste.app_factory"]
+
+
+def _canonical(distribution: str) -> str:
+    """Return the name of a distribution as PEP 503 spells it."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def _explained(error: BaseException, place: Place, files: IniFiles | None) -> DeploymentError:
     """Return the error in one line."""
     match error:
-        case configparser.Error():
+        case configparser.Error() if files is not None:
             return _ill_formed(error, place, files)
+        case KeyError() if files is not None and (key := _getting(error, place, files)):
+            place = place_in(files, Section(place.file, place.section), key)
+            return DeploymentError(place, _undefined(str(error.args[0])), "undefined-variable")
         case _UnknownNameError():
             return DeploymentError(place, str(error), error.code)
         case importlib.metadata.PackageNotFoundError():
@@ -359,9 +406,31 @@ def _explained(error: BaseException, place: Place, files: IniFiles | None) -> De
             message = error.strerror
             if error.filename and error.filename != place.file:
                 message = f"{error.filename}: {message}"
+        case AttributeError() if isinstance(error.obj, ModuleType) and error.name:
+            message = f"the module {error.obj.__name__} has no {error.name}"
+            if near := difflib.get_close_matches(str(error.name), vars(error.obj), n=1):
+                message += f"; did you mean {near[0]}?"
         case _:
             message = _message_of(error, place)
     return DeploymentError(place, message)
+
+
+def _getting(error: KeyError, place: Place, files: IniFiles) -> str:
+    """Return the key ``get NAME`` that asks for what the error misses, empty if there is none."""
+    items = files[place.file].sections.get(place.section, {})
+    keys = (key for key, text in items.items() if key.startswith("get ") and text in error.args)
+    return next(keys, "")
+
+
+def _undefined(name: str, written: str = "") -> str:
+    """Return that a variable has no value.
+
+    :param written: how it is asked for, if not by its name.
+    """
+    return (
+        f"nothing defines {written or name}; write {name} = … in [DEFAULT] or give {name}=… on the"
+        " command line"
+    )
 
 
 def _message_of(error: BaseException, place: Place) -> str:
@@ -380,14 +449,14 @@ def _message_of(error: BaseException, place: Place) -> str:
     return described(error)
 
 
-def _ill_formed(error: configparser.Error, place: Place, files: IniFiles | None) -> DeploymentError:
+def _ill_formed(error: configparser.Error, place: Place, files: IniFiles) -> DeploymentError:
     """Return an error of the parser without the text that it repeats, which may be a secret."""
     file = str(getattr(error, "source", place.file))
     match error:
         case configparser.MissingSectionHeaderError():
             place = Place("section", file, line=error.lineno)
             message = "expected a [section] before the first key"
-            if files is not None and files[file].text.startswith("\ufeff"):
+            if files[file].text.startswith("\ufeff"):
                 message = "expected no byte order mark; save the file as UTF-8 without one"
         case configparser.ParsingError():
             place = Place("section", file, line=error.errors[0][0])
@@ -401,12 +470,10 @@ def _ill_formed(error: configparser.Error, place: Place, files: IniFiles | None)
         case _:
             section = getattr(error, "section", place.section)
             place = Place("section", place.file, section, getattr(error, "option", ""))
-            if files is not None:
-                place = place_in(files, Section(place.file, section), place.key)
+            place = place_in(files, Section(place.file, section), place.key)
             message = "expected %(NAME)s, or %% for a %"
-            if name := getattr(error, "reference", ""):
-                message = (
-                    f"nothing defines %({name})s; write {name} = … in [DEFAULT] or give"
-                    f" {name}=… on the command line"
-                )
+            if place.key in ("here", "__file__"):
+                message = "PasteDeploy loads no file with a % in its path; rename the folder"
+            elif name := getattr(error, "reference", ""):
+                message = _undefined(name, f"%({name})s")
     return DeploymentError(place, message, "ini-syntax")

@@ -81,9 +81,9 @@ def logging_findings(
     """
     if "loggers" not in files[file].sections:
         message = (
-            "there is no section [loggers], so servers do not configure logging: access records,"
-            f" which are INFO on the logger {ACCESS_LOGGER}, appear only if the application"
-            " configures logging itself"
+            "there is no section [loggers], so this file does not configure logging: access"
+            f" records, which are INFO on the logger {ACCESS_LOGGER}, appear only if something else"
+            " does"
         )
         note = Finding("note", Place("section", file), message, code="no-logging")
         return [note] if access else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,7 +19,7 @@ from wsgi_mw_paste._ini import Section, included_path
 from wsgi_mw_paste.command.findings import Place, locate, place_in
 from wsgi_mw_paste.command.loader import Deployment, DeploymentError, StandIn, load_context
 from wsgi_mw_paste.cors import CORSSettings
-from wsgi_mw_paste.factories import FilterFactory
+from wsgi_mw_paste.factories import FilterFactory, health, health_app
 from wsgi_mw_paste.request_id import RequestIdSettings
 from wsgi_mw_paste.settings import ConfigurationError, options
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
     from wsgi_mw_paste._ini import IniFiles
     from wsgi_mw_paste.settings import Loaded
+
+
+#: How many nodes a route may have; each takes several nested calls, at most 1000 in all.
+_MAX_DEPTH: Final = 200
 
 
 class Value(NamedTuple):
@@ -84,7 +89,10 @@ class Node:
     def described(self) -> str:
         """Everything that says what it is: the URIs that name it, and its factory's module."""
         uses = (
-            self.files[file].sections.get(name, {}).get("use", "") for file, name in self.sections
+            text
+            for file, name in self.sections
+            for key, text in self.files[file].sections.get(name, {}).items()
+            if key == "use" or key.startswith("paste.")
         )
         module = getattr(self.context.object, "__module__", "")
         return " ".join([getattr(self.context, "spec", ""), *uses, str(module)])
@@ -118,11 +126,11 @@ class Node:
 
         :raises ConfigurationError: as its factory would.
         """
-        if self.factory is None:
+        factory = health if self.context.object is health_app else self.factory
+        if factory is None:
             return []
-        return self.factory.load(
-            self.context.global_conf, self.context.local_conf, self.files, self.sections
-        )
+        texts = [tuple(d.items()) for d in (self.context.global_conf, self.context.local_conf)]
+        return _load(factory, self.files, tuple(self.sections), *texts)
 
     @property
     def cors(self) -> CORSSettings | None:
@@ -158,21 +166,34 @@ class Node:
 
     @property
     def choices(self) -> Mapping[str, Node]:
-        """The nodes from which its factory chooses one by its options, by their keys.
+        """The nodes from which a factory chooses one by its options, by their keys.
 
-        There are none for a composite that decides by the request, such as Paste's urlmap.
+        Those behind a composite that decides by the request, such as Paste's urlmap, count as well.
         """
-        if self.role == "filter":
-            return self.inner[""].choices
-        if self.role == "application" or _is_dispatcher(self.context):
-            return {}
-        return {key: node for key, node in self.inner.items() if not key.startswith(_BY_REQUEST)}
+        if self.chooses:
+            return {
+                key: node for key, node in self.inner.items() if not key.startswith(_BY_REQUEST)
+            }
+        return {key: choice for node in self.inner.values() for key, choice in node.choices.items()}
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it is a composite whose factory chooses by its options."""
+        return (
+            self.role == "composite"
+            and not _is_dispatcher(self.context)
+            and not all(key.startswith(_BY_REQUEST) for key in self.inner)
+        )
 
     def by(self, choice: str) -> Node:
         """Return this tree with one of its :attr:`choices` in place of the composite."""
-        if self.role == "filter":
-            return replace(self, inner={"": self.inner[""].by(choice)})
-        return self.inner[choice]
+        if self.chooses:
+            return self.inner[choice]
+        inner = {
+            key: node.by(choice) if choice in node.choices else node
+            for key, node in self.inner.items()
+        }
+        return replace(self, inner=inner)
 
     def routes(self) -> Iterator[list[Node]]:
         """Yield every route of a request from here to an application."""
@@ -181,6 +202,18 @@ class Node:
                 yield [self, *route]
         if not self.inner:
             yield [self]
+
+
+@functools.lru_cache(maxsize=100)
+def _load(
+    factory: FilterFactory,
+    files: IniFiles,
+    sections: Sequence[Section],
+    global_items: Sequence[tuple[str, str]],
+    local_items: Sequence[tuple[str, str]],
+) -> Sequence[Loaded]:
+    """Return the settings of a filter; one may stand on thousands of routes."""
+    return factory.load(dict(global_items), dict(local_items), files, sections)
 
 
 def read_deployment(
@@ -198,7 +231,22 @@ def read_deployment(
     path = os.path.abspath(path)  # noqa: PTH100 -- pathlib's resolves links; messages name the link
     context = load_context(path, name, variables, problems)
     report = Deployment(context.files, problems).report
-    return application_node(context, Place("section", path), report)
+    node = application_node(context, Place("section", path), report)
+    if (depth := _depth(node)) > _MAX_DEPTH:
+        message = (
+            f"requests pass {depth - 1} filters and composites in a row; Python, which ends at some"
+            f" {sys.getrecursionlimit()} nested calls, has no room for that"
+        )
+        raise DeploymentError(node.mention, message)
+    return node
+
+
+def _depth(node: Node) -> int:
+    """Return how many nodes the longest route has."""
+    depth, level = 0, [node]
+    while level:
+        depth, level = depth + 1, [inner for outer in level for inner in outer.inner.values()]
+    return depth
 
 
 def application_node(
@@ -233,7 +281,7 @@ def application_node(
             report(DeploymentError(name, message))
         app = application_node(context.next_context, mention, report, above)
         return _wrapped([context.filter_context], name, app, report)
-    _check_protocol(context, mention, report)
+    _check_factory(context, mention, report)
     inner = _composed(context, report, above) if _is_composite(context) else {}
     role = "composite" if inner else "application"
     return Node(role, context, context.sections, mention, inner)
@@ -256,14 +304,21 @@ def _wrapped(
             name = place_in(context.files, context.section, "filter-with")
             inner = _wrapped([context.filter_context], name, inner, report)
         else:
-            _check_protocol(context, mention, report)
+            _check_factory(context, mention, report)
             inner = Node("filter", context, context.sections, mention, {"": inner})
     return inner
 
 
-def _check_protocol(
+def _check_factory(
     context: Any, mention: Place, report: Callable[[DeploymentError], object]
 ) -> None:
+    if not callable(context.object):
+        place = place_in(context.files, context.sections[-1]) if context.sections else mention
+        message = (
+            "expected the name of something to call, MODULE:FUNCTION, not of a"
+            f" {type(context.object).__name__}"
+        )
+        report(DeploymentError(place, message))
     if context.protocol is None:
         if not isinstance(context.object, StandIn):
             message = (
