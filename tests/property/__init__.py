@@ -17,5 +17,5 @@ _PHASES = (Phase.explicit, Phase.generate, Phase.target, Phase.shrink)
 settings.register_profile(
     "short", deadline=None, database=None, phases=_PHASES, max_examples=200, derandomize=True
 )
-settings.register_profile("long", deadline=None, database=None, phases=_PHASES, max_examples=5000)
+settings.register_profile("long", deadline=None, database=None, phases=_PHASES, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))

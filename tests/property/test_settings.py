@@ -66,7 +66,7 @@ def test_any_text_in_a_section_loads_or_is_a_configuration_error(name: str, text
 def test_any_text_in_the_environment_loads_or_is_a_configuration_error(
     name: str, text: str
 ) -> None:
-    """As in a section, but that an empty text is no value."""
+    """As in a section, but that an empty text, or only whitespace, is no value."""
     factory, _, declared = DECLARED[name]
     assume("\0" not in text)  # The operating system refuses it.
     with pytest.MonkeyPatch.context() as patch:
@@ -76,7 +76,7 @@ def test_any_text_in_the_environment_loads_or_is_a_configuration_error(
         except ConfigurationError as error:
             assert_is_readable(error)
         else:
-            assert (loaded.sources == {}) is (text == "" and not declared.is_list)
+            assert (loaded.sources == {}) is (not text.strip() and not declared.is_list)
 
 
 @given(st.one_of(st.binary(max_size=80), st.builds("{}={}".format, NAMES.map(str.upper), TEXTS)
