@@ -13,7 +13,7 @@ import re
 import signal
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -53,12 +53,13 @@ class Kubelet:
         """Send one probe; return whether it succeeded."""
         probe = self._container[f"{kind}Probe"]
         limit = probe["timeoutSeconds"]
-        with closing(HTTPConnection("127.0.0.1", self._port, timeout=limit)) as connection:
-            try:
-                connection.request("GET", probe["httpGet"]["path"])
-                succeeded = 200 <= connection.getresponse().status < 400
-            except (HTTPException, OSError):
-                succeeded = False
+        succeeded = False
+        with (
+            closing(HTTPConnection("127.0.0.1", self._port, timeout=limit)) as connection,
+            suppress(HTTPException, OSError),
+        ):
+            connection.request("GET", probe["httpGet"]["path"])
+            succeeded = 200 <= connection.getresponse().status < 400
         self._failures[kind] = 0 if succeeded else self._failures[kind] + 1
         return succeeded
 
