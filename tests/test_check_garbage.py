@@ -1,4 +1,4 @@
-"""``check`` and ``explain`` on files, names and folders that nobody should have."""
+"""``check`` and ``explain`` on files, names and folders that are out of order."""
 
 from __future__ import annotations
 
