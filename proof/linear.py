@@ -11,6 +11,7 @@ Use it on an idle machine. It is no test: what a clock says is asserted nowhere.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import math
 import sys
@@ -24,7 +25,7 @@ from wsgi_mw_paste._wsgi import environ_key
 from wsgi_mw_paste.command.check import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -272,14 +273,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m proof.linear", description=__doc__)
     parser.add_argument("contains", nargs="?", default="", help="only rows with this text")
     options = parser.parse_args(arguments)
-    # Records are made, and go nowhere.
-    logger = logging.getLogger("wsgi_mw_paste")
-    logger.handlers, logger.propagate = [logging.NullHandler()], False
-    logger.setLevel(logging.INFO)
-    marked = _measure(_client_rows(), _CLIENT_SIZES, options.contains)
-    with tempfile.TemporaryDirectory(prefix="linear-") as folder:
+    with _records_going_nowhere(), tempfile.TemporaryDirectory(prefix="linear-") as folder:
+        marked = _measure(_client_rows(), _CLIENT_SIZES, options.contains)
         marked += _measure(_file_rows(Path(folder)), _FILE_SIZES, options.contains)
     return int(marked > 0)
+
+
+@contextlib.contextmanager
+def _records_going_nowhere() -> Iterator[None]:
+    """Let records be made during the ``with`` statement, and not be written."""
+    logger = logging.getLogger("wsgi_mw_paste")
+    handlers, propagate, level = logger.handlers, logger.propagate, logger.level
+    logger.handlers, logger.propagate = [logging.NullHandler()], False
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 if __name__ == "__main__":

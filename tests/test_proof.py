@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,7 +108,10 @@ def test_a_problem_in_the_logs_is_found(
 @pytest.mark.parametrize("name", ["traceparent: (0)", "Accept: (a/b,)", "`check`: origins`"])
 def test_a_row_of_times_ends_with_the_power(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What the clock says is asserted nowhere; the row is there, and the command ends."""
+    logger = logging.getLogger("wsgi_mw_paste")
+    before = logger.handlers[:], logger.propagate, logger.level
     assert linear.main([name]) in (0, 1)
+    assert (logger.handlers, logger.propagate, logger.level) == before
     assert capsys.readouterr().out.count(name) == (name != "`check`: origins`")
 
 
