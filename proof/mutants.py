@@ -16,7 +16,6 @@ import gc
 import hashlib
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -53,6 +52,7 @@ LEFT_OUT: Final = [
     "test_bodies_served.py",
     "test_container.py",
     "test_development_ini.py",
+    "test_explain_browsers.py",
     "test_faults_served.py",
     "test_garbage.py",
     "test_health_recipes.py",
@@ -84,8 +84,6 @@ _ARGUMENTS: Final = [
 #: What a test may take with a mutant, in seconds of processor time, and how often its usual time.
 _PATIENCE: Final = 5
 _TIMES: Final = 20
-_MEMORY: Final = 4 << 30
-_KILLED: Final = 1
 _NO_TEST: Final = "no test"
 _SURVIVED: Final = "survived"
 
@@ -223,6 +221,7 @@ class _Trial:
         self._functions = live_functions(str(PACKAGE))
         gc.collect()
         gc.freeze()
+        self._leave_out_what_fails()
         done, began = 0, time.monotonic()
         try:
             for mutant in self._todo:
@@ -232,7 +231,8 @@ class _Trial:
                     continue
                 if len(self._running) == self._processes:
                     self._reap()
-                self._start(mutant, chosen)
+                pid, reader = self._fork(mutant, chosen)
+                self._running[pid] = mutant, reader
                 done += 1
                 if done % 100 == 0:
                     took = time.monotonic() - began
@@ -259,35 +259,48 @@ class _Trial:
             chosen.append(test)
         return chosen
 
-    def _start(self, mutant: Mutant, chosen: Sequence[str]) -> None:
+    def _leave_out_what_fails(self) -> None:
+        """Run every test in a forked process without a mistake: what fails there proves nothing."""
+        names = sorted(self._items)
+        running = [
+            self._fork(None, names[first :: self._processes]) for first in range(self._processes)
+        ]
+        for pid, reader in running:
+            failing = _read(reader).splitlines()
+            _, status = os.waitpid(pid, 0)
+            if status:
+                raise RuntimeError(f"the tests without a mistake ended with {status}")
+            for name in failing:
+                print(f"left out, it fails without a mistake: {name}", file=sys.stderr)
+                self._items.pop(name, None)
+
+    def _fork(self, mutant: Mutant | None, chosen: Sequence[str]) -> tuple[int, int]:
+        """Run tests in a new process; return its id, and a pipe with those that failed."""
         reader, writer = os.pipe()
         pid = os.fork()
         if pid:
             os.close(writer)
-            self._running[pid] = mutant, reader
-            return
+            return pid, reader
         # Whatever happens, this process never comes back into pytest's loop.
-        code = 0
         try:
             os.setsid()
             os.close(reader)
             null = os.open(os.devnull, os.O_RDWR)
             for descriptor in (0, 1, 2):
                 os.dup2(null, descriptor)
-            resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-            become(mutant, self._functions)
-            killer = self._run(chosen)
-            if killer:
-                os.write(writer, killer.encode())
-                code = _KILLED
+            if mutant:
+                become(mutant, self._functions)
+            for killer in self._failing(chosen):
+                os.write(writer, f"{killer}\n".encode())
+                if mutant:
+                    break
         except BaseException as error:  # noqa: BLE001 -- a mistake may raise anything
-            os.write(writer, type(error).__name__.encode())
-            code = _KILLED
+            os.write(writer, f"{type(error).__name__}\n".encode())
         finally:
-            os._exit(code)
+            os._exit(0)
 
-    def _run(self, chosen: Sequence[str]) -> str:
-        """Return the first test that fails; empty if all pass."""
+    def _failing(self, chosen: Sequence[str]) -> Iterator[str]:
+        """Run tests; yield those that fail."""
         items = [self._items[test] for test in chosen]
         for item, following in zip(items, [*items[1:], None], strict=True):
             limit = _PATIENCE + _TIMES * self._tests.seconds[item.nodeid]
@@ -295,8 +308,7 @@ class _Trial:
             if any(
                 report.failed for report in runtestprotocol(item, log=False, nextitem=following)
             ):
-                return item.nodeid
-        return ""
+                yield item.nodeid
 
     def _reap(self) -> None:
         """Wait for one process, and take down what it found."""
@@ -306,8 +318,7 @@ class _Trial:
         mutant, reader = self._running.pop(pid)
         with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)  # the servers that its tests have started
-        with os.fdopen(reader, "rb") as pipe:
-            killer = pipe.read().decode()
+        killer = _read(reader).strip()
         if os.WIFSIGNALED(status):
             outcome = f"signal {os.WTERMSIG(status)}"
         else:
@@ -315,6 +326,11 @@ class _Trial:
         if killer in self._items:
             self._killers[mutant.path][killer] += 1
         self._results.put(mutant, outcome)
+
+
+def _read(pipe: int) -> str:
+    with os.fdopen(pipe, "rb") as file:
+        return file.read().decode()
 
 
 def _modules(patterns: Iterable[str]) -> Iterator[tuple[str, Path]]:
