@@ -54,7 +54,7 @@ class Wire(NamedTuple):
     :ivar refuses: what it may answer by itself, or with the end of the connection.
     :ivar fails: those of them that it answers with a 500 of its own.
     :ivar hangs: what it never answers, although it waits for nothing.
-    :ivar keeps: it answers more than one request on a connection.
+    :ivar keeps: it answers more than one request on a connection; ``None``: in some versions.
     :ivar bare: it speaks HTTP/0.9 to those that do: a body without a status line.
     :ivar protocol: a pattern of what its status lines begin with.
     """
@@ -63,7 +63,7 @@ class Wire(NamedTuple):
     fails: str = ""
     hangs: str = ""
     underscored: Underscored = Underscored.DROPPED
-    keeps: bool = True
+    keeps: bool | None = True
     bare: bool = False
     protocol: bytes = rb"HTTP/1\.[01]"
 
@@ -155,7 +155,10 @@ SERVERS = {
         clients=5,
     ),
     "gunicorn-sync": Server(GUNICORN, SYNC_WIRE, _needs("gunicorn")),
-    "gunicorn-gthread": Server(f"{GUNICORN} --threads 4", GUNICORN_WIRE, _needs("gunicorn")),
+    # Up to gunicorn 25, it forgets what has come together with the request before.
+    "gunicorn-gthread": Server(
+        f"{GUNICORN} --threads 4", GUNICORN_WIRE._replace(keeps=None), _needs("gunicorn")
+    ),
     "gunicorn-pserve": Server(f"{PSERVE} --server-name gunicorn", SYNC_WIRE, _needs("gunicorn")),
     "gunicorn-gevent": Server(f"{GUNICORN} --worker-class gevent", GUNICORN_WIRE, _needs("gevent")),
     "cheroot": Server(
