@@ -162,7 +162,7 @@ def test_a_stderr_that_is_full_stops_no_response(name: str) -> None:
     )
     first, *rest = SERVERS[name]
     option = {"pserve": "--quiet", "gunicorn": "--error-logfile=/dev/stdout"}[first]
-    command = [program(first), option, *rest, ini]
+    command: list[str | Path] = [program(first), option, *rest, ini]
     with serving("python", "-c", WITH_FULL_STDERR, *command) as server:
         paths = ["/plain", "/stream", "/large", "/raise", "/plain"]
         answers = [server.request("GET", path, {"X-Request-Id": "one"}) for path in paths]
