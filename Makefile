@@ -48,12 +48,14 @@ check: lint types test ## lint, types and test: run it before you submit a chang
 docs: .venv/.docs ## build the documentation, into docs/_build
 	$(BIN)/sphinx-build -n -T -W -E -q docs docs/_build
 
-# A commit always gives the same files.
+# A commit always gives the same files, whatever the machine's umask and time zone are. The wheel
+# names the setuptools that made it, so that is always the same, too.
 dist: export SOURCE_DATE_EPOCH = $(shell git log -1 --pretty=%ct)
+dist: export PIP_CONSTRAINT = .ci/constraints.txt
 dist: .venv/.lint ## build what is released, twice, and compare
 	rm -rf dist build/again
 	$(BIN)/python -m build --outdir dist .
-	$(BIN)/python -m build --outdir build/again .
+	umask 077; TZ=Asia/Kathmandu $(BIN)/python -m build --outdir build/again .
 	diff -r dist build/again
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
