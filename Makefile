@@ -15,7 +15,7 @@ export LC_ALL := C.UTF-8
 
 .PHONY: help serve test lint types check docs dist test-all clean
 .PHONY: bench bench-quick bench-instructions bench-served
-.PHONY: soak fuzz linear
+.PHONY: soak fuzz linear peers
 # Two targets at once would install into one .venv at the same time.
 .NOTPARALLEL:
 
@@ -92,9 +92,12 @@ fuzz: .venv/.fuzz ## look for inputs that break a promise, a minute each; ARGS="
 linear: .venv/.test ## measure how time grows with the size of what is sent or configured
 	$(BIN)/python -m proof.linear $(ARGS)
 
+peers: .venv-peers/.peers ## run the tests of other projects behind the filters; ARGS=WebOb for one
+	.venv-peers/bin/python -m proof.peers $(ARGS)
+
 clean: ## remove everything that make has made
-	rm -rf .venv .venv-bench .tox .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov
-	rm -rf build dist docs/_build *.egg-info .fuzz
+	rm -rf .venv .venv-bench .venv-peers .tox .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .coverage .coverage.* htmlcov build dist docs/_build *.egg-info .fuzz .peers
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Why the port cannot be listened on; empty if it can.
@@ -131,8 +134,13 @@ STAMP := .python-$(INTERPRETER)
 	    -e . -r benchmarks/requirements.txt
 	touch $@
 
+.venv-peers/.peers: .venv-peers/$(STAMP) setup.py proof/peers-requirements.txt
+	.venv-peers/bin/python -m pip install --disable-pip-version-check -q \
+	    -e . -r proof/peers-requirements.txt
+	touch $@
+
 # Another interpreter has another stamp, so the environment is made again.
-.venv/$(STAMP) .venv-bench/$(STAMP):
+.venv/$(STAMP) .venv-bench/$(STAMP) .venv-peers/$(STAMP):
 	$(if $(INTERPRETER),,$(error $(TOO_OLD)))
 	$(PYTHON) -m venv --clear $(@D)
 	touch $@
