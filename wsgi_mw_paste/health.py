@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from webob import Response
 
-#: How old a run may be, in seconds, while other threads still answer with the last result. That may
-#: be as much older than ``health_cache``.
+#: While a run is younger than this, in seconds, other threads answer with the last result, unless
+#: that is older than ``health_cache`` and this together.
 _PATIENCE: Final = 5.0
 
 
