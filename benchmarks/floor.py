@@ -378,7 +378,7 @@ def errors(app: WSGIApplication) -> WSGIApplication:  # noqa: C901 -- as above
         environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         request = environ.copy()
-        held: tuple[str, Headers] | None = None
+        held: tuple[str, Headers] | tuple[str, Headers, OptExcInfo] | None = None
         sent: Write | None = None
 
         def start(status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
@@ -386,9 +386,11 @@ def errors(app: WSGIApplication) -> WSGIApplication:  # noqa: C901 -- as above
             if exc_info is None:
                 if held is not None:
                     raise AssertionError
+                held = status, [*headers]
             elif sent is not None:
                 return start_response(status, [*headers], exc_info)
-            held = status, [*headers]
+            else:
+                held = status, [*headers], exc_info
             return write
 
         def write(data: bytes) -> object:

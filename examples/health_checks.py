@@ -45,7 +45,12 @@ def database() -> None:
     once, and makes SQLAlchemy drop all such connections.
     """
     with engine().connect() as connection:
-        connection.execute(sqlalchemy.text("SELECT 1"))
+        try:
+            connection.execute(sqlalchemy.text("SELECT 1"))
+        except Exception:
+            # SQLAlchemy does not know every driver's time-out, and would use the connection again.
+            connection.invalidate()
+            raise
 
 
 def inventory() -> None:

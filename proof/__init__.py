@@ -1,5 +1,5 @@
-"""What takes longer than a test: load and soak, fuzzing. Everything here is bounded and repeatable.
+"""What takes longer than a test: load and soak, fuzzing, the tests of other projects.
 
-``make soak`` and ``make fuzz`` run it. A test runs a few requests and inputs of each, so that it
-keeps working.
+Everything here is bounded and repeatable. ``make soak``, ``make fuzz``, ``make linear`` and ``make
+peers`` run it. Tests run a little of each, so that it keeps working.
 """

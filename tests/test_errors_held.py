@@ -185,7 +185,9 @@ def test_an_application_that_answers_its_own_error_replaces_the_response(
             start_response(*OTHER, sys.exc_info())
         return [b"later"]
 
-    assert Server(app).serve() == [OTHER, b"later"]
+    (*other, exc_info), body = Server(app).serve()
+    assert (tuple(other), body) == (OTHER, b"later")
+    assert (exc_info[0], str(exc_info[1])) == (LookupError, SECRET)
     assert caplog.records == []
 
 
@@ -201,8 +203,9 @@ def test_an_application_that_answers_its_own_error_replaces_the_response(
     ],
 )
 @pytest.mark.parametrize("first", [True, False], ids=["second", "first"])
-def test_exc_info_is_accepted_in_every_form(*, how: Callable[..., object], first: bool) -> None:
-    """WebOb passes it by keyword. An application may also use it in its first call."""
+def test_exc_info_is_passed_on_in_every_form(*, how: Callable[..., object], first: bool) -> None:
+    """WebOb passes it by keyword, and its client raises it even in an application's first call."""
+    passed = []
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if first:
@@ -210,10 +213,24 @@ def test_exc_info_is_accepted_in_every_form(*, how: Callable[..., object], first
         try:
             boom()
         except LookupError:
-            how(start_response, sys.exc_info())
+            passed.append(sys.exc_info())
+            how(start_response, passed[0])
         return [b"later"]
 
-    assert Server(app).serve() == [OTHER, b"later"]
+    assert Server(app).serve() == [(*OTHER, passed[0]), b"later"]
+
+
+def test_an_application_that_fails_after_answering_its_own_error_is_answered() -> None:
+    """Nothing has been sent, so the server hears of our 500 alone."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            boom()
+        except LookupError:
+            start_response(*OTHER, sys.exc_info())
+        return [boom()]
+
+    assert Server(app).serve() == [ERROR, TEXT]
 
 
 @pytest.mark.parametrize("release", [False, True], ids=["held", "released"])

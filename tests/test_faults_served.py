@@ -7,14 +7,14 @@ import re
 import signal
 import socket
 from contextlib import closing
-from http.client import HTTPConnection
+from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.ini import ROOT, write_copy
-from tests.serving import Server, in_child, serving, until
+from tests.serving import Server, in_child, program, serving, until
 from tests.wsgi import call, hello
 from wsgi_mw_paste import factories
 
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 GUNICORN = ("gunicorn", "--bind=127.0.0.1:0", "--graceful-timeout=60")
+SYNC = (*GUNICORN, "--worker-class=sync", "--paste")
 GTHREAD = (*GUNICORN, "--threads=4", "--paste")
 GEVENT = (*GUNICORN, "--worker-class=gevent", "--paste")
 SERVERS = {"waitress": ("pserve",), "gthread": GTHREAD, "gevent": GEVENT}
+#: Where servers say their address, if not on stderr.
+CONSOLE = "[handler_console]\nclass = StreamHandler\nargs = (sys.stdout,)"
 #: The application of the load has long bodies, and says nothing of its own.
 OURS = ("paste.app_factory = proof.app:make", "paste.app_factory = tests.test_faults_served:make")
 
@@ -102,10 +105,12 @@ def test_clients_that_stall_keep_no_other_waiting(name: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM], ids=lambda value: value.name)
-@pytest.mark.parametrize("name", ["gthread", "gevent"])
-def test_a_signal_in_mid_request_cuts_no_response_short(name: str, number: signal.Signals) -> None:
+@pytest.mark.parametrize("command", [SYNC, GTHREAD, GEVENT], ids=["sync", "gthread", "gevent"])
+def test_a_signal_in_mid_request_cuts_no_response_short(
+    command: tuple[str, ...], number: signal.Signals
+) -> None:
     """After a reload, or at the end of the server, what had begun is sent and recorded, once."""
-    with serving(*SERVERS[name], write_ini(OURS)) as server:
+    with serving(*command, write_ini(OURS)) as server:
         with closing(HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
             connection.request("GET", "/", headers={"X-Request-Id": "begun"})
             response = connection.getresponse()
@@ -119,6 +124,52 @@ def test_a_signal_in_mid_request_cuts_no_response_short(name: str, number: signa
     assert (first, rest) == (b"one", b"two")
     assert response.headers.get_all("X-Request-Id") == ["begun"]
     assert records("begun") == ["200 None"]
+
+
+def test_waitress_drops_what_it_is_doing_at_sigterm() -> None:
+    """It ends at once: the client sees that its response is not whole, and no record is written."""
+    with (
+        serving("pserve", write_ini(OURS)) as server,
+        closing(HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection,
+    ):
+        connection.request("GET", "/", headers={"X-Request-Id": "begun"})
+        response = connection.getresponse()
+        assert response.read(3) == b"one"
+        os.kill(server.pid, signal.SIGTERM)
+        with pytest.raises(IncompleteRead):
+            response.read()
+    assert records("begun") == []
+
+
+#: Runs a server whose stderr takes nothing.
+WITH_FULL_STDERR = """\
+import os, sys
+os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_stderr_that_is_full_stops_no_response(name: str) -> None:
+    """Neither a record nor the report of its failure can be written, and every response is whole.
+
+    What the servers say goes to stdout, or is not said.
+    """
+    ini = write_ini(
+        ('FileHandler\nargs = ("access.log",)', "StreamHandler\nargs = (sys.stderr,)"),
+        ("[handler_console]\nclass = StreamHandler\nargs = (sys.stderr,)", CONSOLE),
+    )
+    first, *rest = SERVERS[name]
+    option = {"pserve": "--quiet", "gunicorn": "--error-logfile=/dev/stdout"}[first]
+    command: list[str | Path] = [program(first), option, *rest, ini]
+    with serving("python", "-c", WITH_FULL_STDERR, *command) as server:
+        paths = ["/plain", "/stream", "/large", "/raise", "/plain"]
+        answers = [server.request("GET", path, {"X-Request-Id": "one"}) for path in paths]
+        assert server.stderr == ""
+    assert [answer.code for answer in answers] == [200, 200, 200, 500, 200]
+    assert [len(answers[place].body) for place in (0, 1, 2)] == [3, 9, 64 * (65536 + 3)]
+    assert {answer.header("X-Request-Id") for answer in answers} == {"one"}
 
 
 def said(server: Server) -> Callable[[signal.Signals], bool]:

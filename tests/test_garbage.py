@@ -44,6 +44,10 @@ FILTERS = {
 }
 
 
+class Timeout(BaseException):
+    """As gevent's, which is no ``Exception``."""
+
+
 def streams(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     start_response("200 OK", PLAIN)
     yield b"one"
@@ -80,6 +84,37 @@ def restarts_in_the_middle(
         int("no number")
     except ValueError:
         start_response("500 Internal Server Error", PLAIN, sys.exc_info())
+
+
+def restarts_before_the_first_chunk(
+    environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    start_response("200 OK", PLAIN)
+    try:
+        int("no number")
+    except ValueError:
+        start_response("500 Internal Server Error", PLAIN, sys.exc_info())
+    yield b"one"
+
+
+def fails_after_its_own_answer(
+    environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    try:
+        int("no number")
+    except ValueError:
+        start_response("500 Internal Server Error", PLAIN, sys.exc_info())
+    yield str(int("no number again")).encode()
+
+
+def exits_after_its_own_answer(
+    environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    try:
+        int("no number")
+    except ValueError:
+        start_response("500 Internal Server Error", PLAIN, sys.exc_info())
+    raise Timeout
 
 
 def keeps_its_start_response(
@@ -120,7 +155,7 @@ def serve(app: WSGIApplication, environ: WSGIEnvironment) -> bool:
         body = app(environ, start_response)
         for chunk in body:
             begun = begun or bool(chunk)
-    except ValueError:
+    except (ValueError, Timeout):
         return True
     finally:
         if hasattr(body, "close"):
@@ -139,6 +174,9 @@ def serve(app: WSGIApplication, environ: WSGIEnvironment) -> bool:
         (fails_after_write, ALWAYS),
         (fails_in_the_middle, ALWAYS),
         (restarts_in_the_middle, ALWAYS),
+        (restarts_before_the_first_chunk, NEVER),
+        (fails_after_its_own_answer, WITHOUT_ERRORS),
+        (exits_after_its_own_answer, ALWAYS),
         (keeps_its_start_response, NEVER),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

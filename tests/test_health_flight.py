@@ -156,6 +156,57 @@ def test_the_last_result_stands_until_the_run_is_5_seconds_old(
     assert probe(app)[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("seconds", "code", "status"),
+    [
+        pytest.param(14.9, 200, "ready", id="young"),
+        pytest.param(15.0, 503, "running", id="too old"),
+        pytest.param(3600, 503, "running", id="after a long silence"),
+    ],
+)
+def test_the_last_result_stands_until_it_is_5_seconds_older_than_the_cache_allows(
+    *,
+    seconds: float,
+    code: int,
+    status: str,
+    pool: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However young the run is: what was true an hour ago says nothing about now.
+
+    So of two probes that overlap after a long silence, the second is told 503; not so if
+    ``health_cache`` is as long as the interval of the probes.
+    """
+    clock = [1000.0]
+    monkeypatch.setattr("wsgi_mw_paste.health.monotonic", lambda: clock[0])
+    check = HeldLater()
+    app = wrap(check, cache=10)
+    assert probe(app)[0] == 200
+    clock[0] += seconds
+    try:
+        running = pool.submit(probe, app)
+        assert check.entered.wait(PATIENCE)
+        found, document = probe(app)
+        assert (found, document["status"]) == (code, status)
+        assert document["age_seconds"] == (seconds if code == 200 else 0)
+    finally:
+        check.let_go.set()
+    assert running.result(PATIENCE)[0] == 200
+
+
+def test_a_run_that_has_just_begun_is_not_overdue(
+    held: Held, pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The 503 of a probe that has nothing recent to go by is no trouble, and not logged."""
+    app = wrap(held)
+    running = pool.submit(probe, app)
+    assert held.entered.wait(PATIENCE)
+    assert probe(app)[1]["status"] == "running"
+    held.let_go.set()
+    assert running.result(PATIENCE)[0] == 200
+    assert caplog.messages == []
+
+
 def test_many_threads_at_once_run_the_checks_once(held: Held, pool: ThreadPoolExecutor) -> None:
     """The first probe runs them; the others are answered while they run."""
     app = wrap(held)

@@ -1,15 +1,17 @@
-"""Load, fuzzing and time, in small: the load loses nothing, and every kept input holds."""
+"""Load, fuzzing, time and peers, in small: the load loses nothing, and every kept input holds."""
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from proof import fuzz, linear, soak
+from proof import fuzz, linear, peers, soak
 from proof.targets import TARGETS
 from wsgi_mw_paste.command.check import check
 
@@ -122,3 +124,75 @@ def test_what_is_timed_is_what_the_row_says(name: str, write: Callable[[int], st
     path.write_text(write(7), encoding="utf-8")
     errors = {"origins that are wrong": 7, "characters of a value": 1, "unknown options": 7}
     assert len(check(str(path)).of("error")) == errors.get(name, 0)
+
+
+#: What pytest writes of two tests that pass, one that is skipped, and two that fail.
+REPORT = """<testsuites><testsuite>
+<testcase classname="tests.test_a" name="test_one" />
+<testcase classname="tests.test_a.TestB" name="test_two[x]"><system-out>said</system-out></testcase>
+<testcase classname="tests.test_a" name="test_three"><skipped message="no socket" /></testcase>
+<testcase classname="tests.test_a" name="test_four"><failure message="1 is&#10;not 2" /></testcase>
+<testcase classname="tests.test_a" name="test_five" />
+<testcase classname="tests.test_a" name="test_five"><error message="in teardown" /></testcase>
+</testsuite></testsuites>"""
+
+
+def test_a_report_says_how_each_test_ended() -> None:
+    """An outcome is a word, or one line with the failure; what fails in teardown has failed."""
+    assert peers.outcomes(ET.fromstring(REPORT)) == {  # noqa: S314 -- written above
+        "tests.test_a::test_one": "passed",
+        "tests.test_a.TestB::test_two[x]": "passed",
+        "tests.test_a::test_three": "skipped",
+        "tests.test_a::test_four": "1 is not 2",
+        "tests.test_a::test_five": "in teardown",
+    }
+
+
+@pytest.mark.parametrize(
+    ("behind", "reasons", "found"),
+    [
+        pytest.param({}, {}, ({}, {}, []), id="no difference"),
+        pytest.param(
+            {"one": "1 is not 2"}, {}, ({}, {"one": "1 is not 2"}, []), id="unexpected difference"
+        ),
+        pytest.param(
+            {"one": "1 is not 2"},
+            {"one": "why"},
+            ({"one": "why"}, {}, []),
+            id="expected difference",
+        ),
+        pytest.param({"one": "skipped"}, {}, ({}, {"one": "skipped"}, []), id="now skipped"),
+        pytest.param({"one": None}, {}, ({}, {"one": "did not run"}, []), id="now missing"),
+        pytest.param({}, {"one": "why"}, ({}, {}, ["one"]), id="listed and passes"),
+        pytest.param({}, {"three": "why"}, ({}, {}, ["three"]), id="listed and unknown"),
+        pytest.param({}, {"failing": "why"}, ({}, {}, ["failing"]), id="listed and fails anyway"),
+        pytest.param({"failing": "passed"}, {}, ({}, {}, []), id="fails without the filters only"),
+    ],
+)
+def test_only_listed_tests_may_differ(
+    behind: dict[str, str | None],
+    reasons: dict[str, str],
+    found: tuple[dict[str, str], dict[str, str], list[str]],
+) -> None:
+    """What passes without the filters has to pass with them or be listed, and the list is exact."""
+    bare = {"one": "passed", "two": "passed", "failing": "2 is not 3", "skipped": "skipped"}
+    outcomes = {test: outcome for test, outcome in (bare | behind).items() if outcome is not None}
+    assert peers.compare(bare, outcomes, reasons) == (2, *found)
+
+
+@pytest.mark.parametrize("filters", peers.CONFIGURATIONS)
+@pytest.mark.parametrize("project", peers.PROJECTS)
+def test_every_listed_difference_has_one_reason(project: str, filters: str) -> None:
+    """A test is listed once, with a reason that has more than a few words."""
+    rows = json.loads(peers.EXPECTED.read_text(encoding="utf-8"))[project]
+    listed = [test for row in rows if filters in row["filters"] for test in row["tests"]]
+    reasons = peers.expected_differences(project, filters)
+    assert sorted(reasons) == sorted(listed)
+    assert all(len(reason.split()) > 5 for reason in reasons.values())
+
+
+def test_a_suite_needs_the_environment_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """Elsewhere nothing is installed, and the command says how it is meant."""
+    with pytest.raises(SystemExit):
+        peers.main([])
+    assert "make peers" in capsys.readouterr().err

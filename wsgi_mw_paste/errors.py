@@ -92,6 +92,7 @@ class ErrorsMiddleware:
             if body is None and isinstance(error, StopIteration) and _asks_for_websocket(request):
                 # This tells gunicorn that the application has used the socket itself.
                 raise
+            response.exc_info = None  # as wsgi_mw_paste._wsgi says
             environ[ERROR_TYPE_KEY] = type_name(error)
             try:
                 _log_escaped(self._logger, error)
@@ -101,6 +102,7 @@ class ErrorsMiddleware:
                 raise
             return _answer(request, start_response, is_refused=response.state == _REFUSED)
         except BaseException:
+            response.exc_info = None
             self._close(body)
             raise
         else:
@@ -116,9 +118,10 @@ class ErrorsMiddleware:
             _log_escaped(self._logger, error)
 
 
-#: How far a response has come: the application has not called ``start_response``; it has; the
-#: server's ``start_response`` has raised an exception; the server has accepted the response.
-_NONE, _HELD, _REFUSED, _SENT = range(4)
+#: How far a response has come: the application has not called ``start_response``; it has; it has
+#: with ``exc_info``; the server's ``start_response`` has raised an exception; the server has
+#: accepted the response.
+_NONE, _HELD, _HELD_WITH_EXC_INFO, _REFUSED, _SENT = range(5)
 
 
 class _HeldResponse:
@@ -126,10 +129,12 @@ class _HeldResponse:
 
     :ivar server: the server's ``start_response``.
     :ivar state: how far the response has come.
+    :ivar exc_info: what the application has passed with the response; held with it.
     """
 
-    __slots__ = ("_headers", "_status", "_write", "server", "state")
+    __slots__ = ("_headers", "_status", "_write", "exc_info", "server", "state")
 
+    exc_info: OptExcInfo | None
     server: StartResponse
     state: int
 
@@ -141,14 +146,18 @@ class _HeldResponse:
         if exc_info is None:
             if self.state != _NONE:
                 raise AssertionError("start_response was called again without exc_info")
-        elif self.state > _HELD:
+            state = _HELD
+        elif self.state < _REFUSED:
+            self.exc_info = exc_info
+            state = _HELD_WITH_EXC_INFO
+        else:
             try:
                 self._write = self.server(status, [*headers], exc_info)
             finally:
                 exc_info = None  # as wsgi_mw_paste._wsgi says
             return self._write
         self._status, self._headers = status, [*headers]
-        self.state = _HELD
+        self.state = state
         return self.write
 
     def write(self, data: bytes) -> object:
@@ -161,6 +170,13 @@ class _HeldResponse:
         if self.state == _HELD:
             self.state = _REFUSED
             self._write = self.server(self._status, self._headers)
+            self.state = _SENT
+        elif self.state == _HELD_WITH_EXC_INFO:
+            self.state = _REFUSED
+            try:
+                self._write = self.server(self._status, self._headers, self.exc_info)
+            finally:
+                self.exc_info = None  # as wsgi_mw_paste._wsgi says
             self.state = _SENT
 
 

@@ -7,7 +7,8 @@ Liveness says that the process answers. It runs no check: a database that is dow
 restart the process, and restarting every process makes it worse. Readiness runs your checks, in the
 thread of the probe. It promises no time limit, because nothing can stop a thread in Python: set one
 in each check's driver, and a longer one for the probe than for all checks together. A check that
-hangs nevertheless costs one worker thread, and the process its readiness.
+hangs nevertheless costs one worker thread, and the process its readiness. No process is called
+ready by a result that is older than ``health_cache`` plus 5 seconds.
 
 Do not use it to watch a service from outside, or to collect metrics.
 """
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from webob import Response
 
-#: How old a run may be, in seconds, while other threads still answer with the last result.
+#: While a run is younger than this, in seconds, other threads answer with the last result, unless
+#: that is older than ``health_cache`` and this together.
 _PATIENCE: Final = 5.0
 
 
@@ -325,10 +327,10 @@ class _Flight:
             finally:
                 # Whatever was raised (gevent's Timeout, say), the next probe can run them again.
                 del self._current["run"]
-        last = self._last
-        if last is not None and run.age(now) < _PATIENCE:
+        last, is_young = self._last, run.age(now) < _PATIENCE
+        if is_young and last is not None and last.age(now) < self._cache + _PATIENCE:
             return last
-        if run.age(now) >= _PATIENCE:
+        if not is_young:
             self.changes.overdue(run)
         return run
 

@@ -93,14 +93,17 @@ class Probes(RuleBasedStateMachine):
 
     def look_on(self, code: int, document: dict[str, Any], *, is_fresh: bool) -> None:
         """Judge an answer that was given at once, by a model of what has happened."""
-        if self.last is None or (self.running is not None and self.now - self.began >= PATIENCE):
-            assert (code, document["status"]) == (503, "running")
-            return
-        ended, was_well = self.last
-        assert (code, document["status"]) == ((200, "ready") if was_well else (503, "not ready"))
-        assert document["age_seconds"] == round(self.now - ended, 1)
-        # It is no older than it may be, or a run that is younger than 5 s is about to replace it.
-        assert is_fresh or self.now - self.began < PATIENCE
+        assert code == 503 or document["age_seconds"] < self.cache + PATIENCE
+        if self.last is not None:
+            ended, was_well = self.last
+            age = self.now - ended
+            is_young = self.running is not None and self.now - self.began < PATIENCE
+            if is_fresh or (is_young and age < self.cache + PATIENCE):
+                known = (200, "ready") if was_well else (503, "not ready")
+                assert (code, document["status"]) == known
+                assert document["age_seconds"] == round(age, 1)
+                return
+        assert (code, document["status"]) == (503, "running")
 
     @precondition(lambda self: self.running is not None)
     @rule(outcome=OUTCOMES)

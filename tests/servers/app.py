@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 import logging
 import logging.handlers
 import os
@@ -17,11 +18,10 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from wsgiref.util import FileWrapper
 
-from wsgi_mw_paste import current_request_id
+from wsgi_mw_paste import current_request_id, outgoing_headers
 from wsgi_mw_paste._wsgi import is_file_wrapper
 
 if TYPE_CHECKING:
@@ -222,6 +222,31 @@ KINDS: dict[str, WSGIApplication] = {
 }
 
 
+def make_hostile(global_conf: dict[str, str], /) -> WSGIApplication:
+    """Return an application that answers what it knows of a request; a ``paste.app_factory``."""
+    return hostile
+
+
+def hostile(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Read the body; answer with the id, in both of its places, and with what would be passed on.
+
+    It logs nothing that a client has sent, and nothing of that gets into a header.
+    """
+    stream = environ["wsgi.input"]
+    if environ.get("wsgi.input_terminated"):
+        body = stream.read()
+    else:
+        body = stream.read(int(environ.get("CONTENT_LENGTH") or 0))
+    logging.getLogger("hostile").info("read %s bytes", len(body))
+    if environ.get("QUERY_STRING") == "raise":
+        raise LookupError
+    seen = [current_request_id(), environ["HTTP_X_REQUEST_ID"], outgoing_headers()]
+    answer = json.dumps(seen).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))]
+    start_response("200 OK", headers)
+    return [answer]
+
+
 def make_probe(global_conf: dict[str, str], /) -> Callable[[WSGIApplication], WSGIApplication]:
     """Return the probe; a ``paste.filter_factory``."""
     return Probe
@@ -297,7 +322,7 @@ class QueuedFile(logging.handlers.QueueHandler):
 def load() -> WSGIApplication:  # pragma: no cover -- as is granian
     """Return the application of the INI; what granian calls."""
     paster = importlib.import_module("pyramid.paster")
-    ini = str(Path(__file__).with_name("matrix.ini"))
+    ini = os.environ["INI"]
     paster.setup_logging(ini)
     return cast("WSGIApplication", paster.get_app(ini))
 

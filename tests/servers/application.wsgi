@@ -1,9 +1,9 @@
 """What mod_wsgi loads: Pyramid's recipe."""
 
-from pathlib import Path
+import os
 
 from pyramid.paster import get_app, setup_logging
 
-ini = str(Path(__file__).with_name("matrix.ini"))
+ini = os.environ["INI"]
 setup_logging(ini)
 application = get_app(ini)

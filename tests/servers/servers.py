@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import os
 import re
 import shlex
@@ -36,11 +37,43 @@ PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/
 PATIENCE = 30
 
 
+class Underscored(enum.Enum):
+    """What becomes of a header with ``_`` for ``-``, whose environ key another header may have."""
+
+    DROPPED = enum.auto()
+    JOINED = enum.auto()
+    LAST = enum.auto()
+
+
+class Wire(NamedTuple):
+    """What a server does with requests that are not as they should be, before we see them.
+
+    The words are ids of :mod:`tests.servers.wire`, with ``*``, as in ``.gitignore``: of those that
+    match, the last decides, and ``!`` stands for "not".
+
+    :ivar refuses: what it may answer by itself, or with the end of the connection.
+    :ivar fails: those of them that it answers with a 500 of its own.
+    :ivar hangs: what it never answers, although it waits for nothing.
+    :ivar keeps: it answers more than one request on a connection; ``None``: in some versions.
+    :ivar bare: it speaks HTTP/0.9 to those that do: a body without a status line.
+    :ivar protocol: a pattern of what its status lines begin with.
+    """
+
+    refuses: str
+    fails: str = ""
+    hangs: str = ""
+    underscored: Underscored = Underscored.DROPPED
+    keeps: bool | None = True
+    bare: bool = False
+    protocol: bytes = rb"HTTP/1\.[01]"
+
+
 class Server(NamedTuple):
     """A row of the matrix.
 
     :ivar command: what starts it in the foreground; ``PORT`` is replaced by the number of a free
         port where the server cannot choose one itself.
+    :ivar wire: what it does with hostile requests.
     :ivar needs: what has to be installed and is not; empty if nothing is missing.
     :ivar slow: ``make test`` does not install it, ``make test-all`` does.
     :ivar clients: how many requests it gets at the same time.
@@ -48,6 +81,7 @@ class Server(NamedTuple):
     """
 
     command: str
+    wire: Wire
     needs: str = ""
     slow: bool = False
     clients: int = 20
@@ -58,14 +92,14 @@ def _needs(module: str) -> str:
     return "" if find_spec(module) else f"{module} from PyPI"
 
 
-PSERVE = f"pserve {HERE}/matrix.ini"
+PSERVE = "pserve INI"
 # A worker that is told to stop while it boots does not hear it, and has to be killed.
 GUNICORN = (
-    f"gunicorn --paste {HERE}/matrix.ini --bind 127.0.0.1:0 --workers 2 --graceful-timeout 3"
+    "gunicorn --paste INI --bind 127.0.0.1:0 --workers 2 --graceful-timeout 3"
     " --access-logformat '%(m)s %(U)s id=%({x-request-id}o)s'"
 )
 UWSGI = (
-    f"uwsgi --ini-paste-logged {HERE}/matrix.ini --http-socket 127.0.0.1:0 --home {sys.prefix}"
+    f"uwsgi --ini-paste-logged INI --http-socket 127.0.0.1:0 --home {sys.prefix}"
     " --master --processes 2 --threads 4 --enable-threads --need-app --die-on-term"
 )
 # Apache refuses to serve as root. So root becomes the user nobody, and keeps its access to files.
@@ -79,31 +113,126 @@ GRANIAN = (
     " tests.servers.app:load"
 )
 
+#: What nearly all of them refuse.
+STRICT = """
+    *-lf *-cr *-nul *-esc *-del *-controls url-*-folded* url-*-forged verb-* version-*
+    name-* !name-encoded id-*-colon id-after-blank start-0.9 start-2.0 start-blanks start-tabs
+    length-* chunk-* !chunk-good body-* !body-good only-newlines
+"""
+GUNICORN_WIRE = Wire(
+    f"""
+    {STRICT} url-*-high url-*-u2028 *-folded* *-60-kB *-300-kB !chunk-trailer host-twice no-lines
+    start-authority start-lower-case start-relative
+    """,
+    # It repeats the version of the request.
+    protocol=rb"HTTP/1\.[0-9]",
+)
+SYNC_WIRE = GUNICORN_WIRE._replace(keeps=False)
+
 SERVERS = {
-    "waitress": Server(PSERVE, _needs("waitress")),
+    "waitress": Server(
+        PSERVE,
+        Wire(f"""
+            {STRICT} !url-*-nul !url-*-esc !url-*-del !url-*-controls url-*-high url-*-u2028
+            *-300-kB !name-60-kB !name-many start-lower-case
+            !chunk-trailer !body-both* !body-chunked-twice !body-1.0
+        """),
+        _needs("waitress"),
+    ),
     # One request after the other, and five more may wait; others the system may leave for long.
-    "wsgiref": Server(f"{PSERVE} http_port=PORT --server-name wsgiref", clients=5),
-    "gunicorn-sync": Server(GUNICORN, _needs("gunicorn")),
-    "gunicorn-gthread": Server(f"{GUNICORN} --threads 4", _needs("gunicorn")),
-    "gunicorn-pserve": Server(f"{PSERVE} --server-name gunicorn", _needs("gunicorn")),
-    "gunicorn-gevent": Server(f"{GUNICORN} --worker-class gevent", _needs("gevent")),
+    "wsgiref": Server(
+        f"{PSERVE} http_port=PORT --server-name wsgiref",
+        Wire(
+            """
+            *-60-kB *-300-kB !id-60-kB !pipeline-* name-many no-lines
+            url-* verb-* !*-del !*-encoded !*-esc !*-nul !*-quotes
+            version-* !version-*lf !version-folded* start-0.9 start-2.0
+            """,
+            underscored=Underscored.JOINED,
+            keeps=False,
+            bare=True,
+        ),
+        clients=5,
+    ),
+    "gunicorn-sync": Server(GUNICORN, SYNC_WIRE, _needs("gunicorn")),
+    # Up to gunicorn 25, it forgets what has come together with the request before.
+    "gunicorn-gthread": Server(
+        f"{GUNICORN} --threads 4", GUNICORN_WIRE._replace(keeps=None), _needs("gunicorn")
+    ),
+    "gunicorn-pserve": Server(f"{PSERVE} --server-name gunicorn", SYNC_WIRE, _needs("gunicorn")),
+    "gunicorn-gevent": Server(f"{GUNICORN} --worker-class gevent", GUNICORN_WIRE, _needs("gevent")),
     "cheroot": Server(
-        f"{PSERVE} http_port=PORT --server-name cheroot", _needs("cheroot"), slow=True
+        f"{PSERVE} http_port=PORT --server-name cheroot",
+        Wire(
+            f"""
+            {STRICT} !*-cr !*-nul !*-esc !*-del !*-controls verb-* version-* url-*-cr url-*-high
+            url-*-u2028 !name-* name-*folded* name-*lf name-without-colon !id-*-colon no-lines
+            start-* !start-1.0 !start-star !start-unknown !length-plus !length-same !length-two
+            !chunk-extension !chunk-newline !body-both* !body-chunked-twice !body-vt
+            !body-1.0
+            """,
+            fails="version-folded* id-after-blank",
+            underscored=Underscored.LAST,
+        ),
+        _needs("cheroot"),
+        slow=True,
     ),
     # It has no write(), and may cut the connection before the first half is sent.
-    "granian": Server(GRANIAN, _needs("granian"), slow=True, lacks=("written", "breaks", "half")),
+    "granian": Server(
+        GRANIAN,
+        Wire(
+            f"""
+            {STRICT} !*-lf *-lf-lf *-folded* url-*-lf url-*-high url-*-u2028 url-*-quotes url-*-kB
+            verb-lf !verb-*-kB !version-lf name-lf start-1.9 start-connect !length-same
+            !chunk-extension !body-chunked-twice
+            """,
+            underscored=Underscored.LAST,
+        ),
+        _needs("granian"),
+        slow=True,
+        lacks=("written", "breaks", "half"),
+    ),
     # It sends nothing before a body has ended; one that fails half-way never does.
     "tornado": Server(
         f"{PSERVE} --server-name tornado",
+        Wire(
+            f"""
+            {STRICT} !*-lf *-lf-lf *-folded* url-*-lf url-*-u2028 *-60-kB *-300-kB !id-60-kB
+            !pipeline-60-kB host-* !host-lf !host-encoded verb-lf !version-lf name-lf !name-many
+            start-1.9 no-lines !length-list !length-same !body-1.0
+            """,
+            hangs="host-port",
+            underscored=Underscored.LAST,
+        ),
         _needs("tornado"),
         slow=True,
         lacks=("breaks", "half"),
     ),
     "uwsgi": Server(
-        UWSGI, "" if shutil.which("uwsgi", path=PATH) else "uWSGI from PyPI", slow=True
+        UWSGI,
+        Wire(
+            """
+            *-cr !url-*-cr !verb-cr *-60-kB *-300-kB !pipeline-* length-digits name-empty name-many
+            name-without-colon url-*-folded-empty version-folded-* start-0.9 only-newlines
+            """,
+            underscored=Underscored.JOINED,
+            keeps=False,
+            # It repeats the protocol of the request, whatever that is.
+            protocol=rb"[^\r]+?",
+        ),
+        "" if shutil.which("uwsgi", path=PATH) else "uWSGI from PyPI",
+        slow=True,
     ),
     "mod_wsgi": Server(
         f"{NOBODY} {APACHE}" if os.geteuid() == 0 else APACHE,
+        Wire(
+            f"""
+            {STRICT} !start-2.0 url-*-u2028 *-folded-empty *-60-kB *-300-kB accept-* raises host-*
+            start-authority start-relative start-star chunk-good
+            """,
+            fails="body-short",
+            bare=True,
+        ),
         "" if MOD_WSGI.exists() else f"{MOD_WSGI} from Debian's libapache2-mod-wsgi-py3",
         slow=True,
     ),
@@ -154,9 +283,10 @@ def output() -> str:
 
 
 @contextlib.contextmanager
-def running(command: str) -> Iterator[Running]:
+def running(command: str, ini: str = "matrix.ini") -> Iterator[Running]:
     """Run a server in the working directory, and stop it with SIGTERM."""
-    command = command.replace("PORT", str(free_port()))
+    path = str(HERE / ini)
+    command = command.replace("PORT", str(free_port())).replace("INI", path)
     here = str(Path.cwd())
     environment = {
         "PATH": PATH,
@@ -167,6 +297,7 @@ def running(command: str) -> Iterator[Running]:
         # Where gunicorn has its control socket.
         "XDG_RUNTIME_DIR": here,
         "MATRIX": str(HERE),
+        "INI": path,
         "MODULES": str(MODULES),
     }
     words = shlex.split(command)
