@@ -10,10 +10,12 @@ Not mutated: annotations, decorators, default values, and what runs when a modul
 
 from __future__ import annotations
 
+import codecs
 import functools
 import gc
 import re
 from collections import Counter
+from contextlib import suppress
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,7 +24,7 @@ from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper, PositionP
 from mutmut.mutation.mutators import mutation_operators, operator_arg_removal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     #: By file name, name and first line.
@@ -113,7 +115,9 @@ class _Finder(libcst.CSTVisitor):
                     operator is operator_arg_removal and _is_called(node) in _NO_MATTER
                 ):
                     self.found += [
-                        (scope, self._statements[-1], node, mutated) for mutated in operator(node)
+                        (scope, self._statements[-1], node, mutated)
+                        for mutated in operator(node)
+                        if not _is_same_encoding(node, mutated)
                     ]
         return True
 
@@ -137,6 +141,16 @@ def _is_called(node: libcst.CSTNode) -> str:
     return function.value if isinstance(function, libcst.Name) else ""
 
 
+def _is_same_encoding(node: libcst.CSTNode, mutated: libcst.CSTNode) -> bool:
+    """Return whether both are names of one encoding, such as ``"utf-8"`` and ``"UTF-8"``."""
+    if not isinstance(node, libcst.SimpleString) or not isinstance(mutated, libcst.SimpleString):
+        return False
+    with suppress(LookupError, ValueError, TypeError):
+        one, other = codecs.lookup(str(node.evaluated_value)), str(mutated.evaluated_value)
+        return one.name == codecs.lookup(other).name
+    return False
+
+
 def _one_line(text: bytes) -> str:
     return re.sub(r"\s+", " ", text.decode()).strip()
 
@@ -150,11 +164,12 @@ def _meaning(code: CodeType) -> object:
     return code.co_code, constants, code.co_names, code.co_varnames, code.co_freevars
 
 
-def live_functions(folder: str) -> Functions:
-    """Return the functions that this process has of the modules in a folder."""
+def live_functions(paths: Iterable[Path]) -> Functions:
+    """Return the functions that this process has of some modules."""
+    files = {str(path) for path in paths}
     found: dict[tuple[str, str, int], list[FunctionType]] = {}
     for value in gc.get_objects():
-        if type(value) is FunctionType and value.__code__.co_filename.startswith(folder):
+        if type(value) is FunctionType and value.__code__.co_filename in files:
             found.setdefault(_key(value.__code__), []).append(value)
     return found
 
