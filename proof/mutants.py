@@ -72,7 +72,7 @@ LEFT_OUT: Final = [
 _ARGUMENTS: Final = [
     "-q",
     "--override-ini=addopts=",
-    "--override-ini=timeout=60",
+    "--override-ini=timeout=20",
     "--capture=sys",
     "-p",
     "no:randomly",
