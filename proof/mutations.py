@@ -71,7 +71,11 @@ def mutants(path: Path, module: str) -> Iterator[Mutant]:
     for scope, statement, node, mutated in finder.found:
         start, end = spans[node].start, spans[node].start + spans[node].length
         text = wrapper.module.code_for_node(mutated).encode()
-        if _meaning(_compiled(source[:start] + text + source[end:], path)) == original:
+        try:
+            mistaken = _compiled(source[:start] + text + source[end:], path)
+        except SyntaxError:  # such as a match statement without its only case
+            continue
+        if _meaning(mistaken) == original:
             continue
         first, last = source.rfind(b"\n", 0, start) + 1, source.find(b"\n", end)
         was = _one_line(source[first:last])
