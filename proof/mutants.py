@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from coverage import CoverageData
 
-from proof.mutations import mutants
+from proof.mutations import caches, forget, mutants
 from proof.trials import Tests, Trials, failing_without_a_mistake, is_alive, is_by_time
 
 if TYPE_CHECKING:
@@ -87,6 +87,14 @@ class _Watch:
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._caches: list[Any] = []
+
+    def pytest_collection_finish(self) -> None:
+        self._caches = caches()
+
+    def pytest_runtest_setup(self) -> None:
+        """Let the test run what an earlier one has made the package keep."""
+        forget(self._caches)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         took = report.duration if report.passed else float("inf")

@@ -192,12 +192,23 @@ def become(mutant: Mutant, functions: Functions) -> None:
         if was != now:
             for function in functions.get(_key(was), ()):
                 function.__code__ = now
-    # What was computed while the tests were collected.
-    for value in gc.get_objects():
-        if type(value) is functools._lru_cache_wrapper and value.__module__.startswith(  # noqa: SLF001
-            "wsgi_mw_paste"
-        ):
-            value.cache_clear()
+    forget(caches())  # what was computed while the tests were collected
+
+
+def caches() -> list[Any]:
+    """Return the functions of the package that keep what they have returned."""
+    return [
+        value
+        for value in gc.get_objects()
+        if type(value) is functools._lru_cache_wrapper  # noqa: SLF001
+        and value.__module__.startswith("wsgi_mw_paste")
+    ]
+
+
+def forget(functions: Iterable[Any]) -> None:
+    """Empty their caches."""
+    for function in functions:
+        function.cache_clear()
 
 
 def _pairs(one: CodeType, other: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
