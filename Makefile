@@ -15,7 +15,7 @@ export LC_ALL := C.UTF-8
 
 .PHONY: help serve test lint types check docs dist test-all clean
 .PHONY: bench bench-quick bench-instructions bench-served
-.PHONY: soak fuzz linear peers
+.PHONY: soak fuzz linear mutants peers
 # Two targets at once would install into one .venv at the same time.
 .NOTPARALLEL:
 
@@ -86,18 +86,23 @@ bench-quick: .venv-bench/.bench ## measure it roughly, and write nothing down
 soak: .venv/.test ## put real servers under load; for less of it: ARGS="--requests 30000"
 	$(BIN)/python -m proof.soak $(ARGS)
 
-fuzz: .venv/.fuzz ## look for inputs that break a promise, a minute each; ARGS="--seconds 10 origin"
+fuzz: .venv/.proof ## look for inputs that break a promise, a minute each; ARGS="--seconds 10 origin"
 	$(BIN)/python -m proof.fuzz $(ARGS)
 
 linear: .venv/.test ## measure how time grows with the size of what is sent or configured
 	$(BIN)/python -m proof.linear $(ARGS)
+
+# It keeps what it has found out, so it can be stopped and started again. All of it takes an hour.
+mutants: .venv/.proof ## ask whether the tests would notice a small mistake; ARGS="cors origins"
+	$(BIN)/python -m proof.mutants $(ARGS)
 
 peers: .venv-peers/.peers ## run the tests of other projects behind the filters; ARGS=WebOb for one
 	.venv-peers/bin/python -m proof.peers $(ARGS)
 
 clean: ## remove everything that make has made
 	rm -rf .venv .venv-bench .venv-peers .tox .mypy_cache .pytest_cache .ruff_cache
-	rm -rf .coverage .coverage.* htmlcov build dist docs/_build *.egg-info .fuzz .peers
+	rm -rf .coverage .coverage.* htmlcov build dist docs/_build *.egg-info
+	rm -rf .fuzz .mutants .peers
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Why the port cannot be listened on; empty if it can.
@@ -124,7 +129,7 @@ STAMP := .python-$(INTERPRETER)
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e ".[$(EXTRAS)]"
 	touch $@
 
-.venv/.fuzz: .venv/.test proof/requirements.txt
+.venv/.proof: .venv/.test proof/requirements.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -q -r proof/requirements.txt
 	touch $@
 

@@ -72,7 +72,7 @@ LEFT_OUT: Final = [
 _ARGUMENTS: Final = [
     "-q",
     "--override-ini=addopts=",
-    "--override-ini=timeout=60",
+    "--override-ini=timeout=20",
     "--capture=sys",
     "-p",
     "no:randomly",
@@ -114,6 +114,8 @@ def _observed(targets: Sequence[str], processes: int) -> Tests:
         command = [sys.executable, "-m", "proof.mutants", "--observe", f"--processes={processes}"]
         environ = {**os.environ, "COVERAGE_FILE": str(FOLDER / "coverage")}
         subprocess.run([*command, "--tests", *targets], env=environ, check=True)
+        for path in FOLDER.glob("coverage.*"):  # what the tests' own processes have run
+            path.unlink()
         file.write_text(stamp)
     data = CoverageData(str(FOLDER / "coverage"))
     data.read()

@@ -17,7 +17,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
-from _pytest.runner import runtestprotocol
 
 from proof.mutations import become, live_functions
 
@@ -245,12 +244,29 @@ def _fork(
         os._exit(status)
 
 
+class _Failures:
+    """A plugin that knows whether a test has failed since it was asked."""
+
+    def __init__(self) -> None:
+        self._any = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._any |= report.failed
+
+    def any(self) -> bool:
+        self._any, was = False, self._any
+        return was
+
+
 def _failing(items: Sequence[pytest.Item], seconds: Mapping[str, float]) -> Iterator[str]:
     """Run tests; yield the names of those that fail."""
+    failures = _Failures()
+    items[0].config.pluginmanager.register(failures)
     for item, following in zip(items, [*items[1:], None], strict=True):
         limit = _PATIENCE + _TIMES * seconds[item.nodeid]
         signal.setitimer(signal.ITIMER_PROF, limit)  # whose signal ends the process
-        if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+        if failures.any():
             yield item.nodeid
 
 

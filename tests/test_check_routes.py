@@ -343,6 +343,21 @@ def test_a_route_that_no_server_survives_is_an_error() -> None:
     assert str(error).startswith("x.ini:2 [pipeline:main] pipeline: requests pass 300 filters")
 
 
+def test_routes_that_multiply_are_an_error() -> None:
+    """Composites that name each other twice double the routes, and PasteDeploy's applications."""
+    chain = "".join(
+        f"[composite:c{number}]\nuse = egg:Paste#urlmap\n/a = c{number + 1}\n/b = c{number + 1}\n"
+        for number in range(13)
+    )
+    main_ = f"[composite:main]\nuse = egg:Paste#urlmap\n/ = c0\n{chain}"
+    report = check_text(f"{main_}[pipeline:c13]\npipeline = web shop\n{SHOP}")
+    (error,) = report.findings
+    assert str(error).partition(": ")[2] == (
+        "the composites lead to more than 5,000 applications, each counted as often as they name"
+        " it; PasteDeploy would create every one of them"
+    )
+
+
 NESTED = """
 [composite:api]
 use = egg:Paste#urlmap

@@ -9,7 +9,7 @@ from webob import Request, Response
 
 from wsgi_mw_paste.command.findings import described
 from wsgi_mw_paste.command.loader import STAND_IN, blaming
-from wsgi_mw_paste.command.pipeline import application_node
+from wsgi_mw_paste.command.pipeline import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -141,7 +141,7 @@ class _Applications:
             if self._node.context.local_conf[key] == name:
                 return build(inner, self._make_app)
         context = self._loader.get_context(APP, name, global_conf)
-        return build(application_node(context, self._node.place, _raise), self._make_app)
+        return build(Reader(_raise).application(context, self._node.place), self._make_app)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: How many nodes a route may have; each takes several nested calls, at most 1000 in all.
 _MAX_DEPTH: Final = 200
+#: How many applications composites may name, each counted as often as a route leads to it.
+_MAX_APPLICATIONS: Final = 5000
 
 
 class Value(NamedTuple):
@@ -231,7 +233,7 @@ def read_deployment(
     path = os.path.abspath(path)  # noqa: PTH100 -- pathlib's resolves links; messages name the link
     context = load_context(path, name, variables, problems)
     report = Deployment(context.files, problems).report
-    node = application_node(context, Place("section", path), report)
+    node = Reader(report).application(context, Place("section", path))
     if (depth := _depth(node)) > _MAX_DEPTH:
         message = (
             f"requests pass {depth - 1} filters and composites in a row; Python, which ends at some"
@@ -247,86 +249,6 @@ def _depth(node: Node) -> int:
     while level:
         depth, level = depth + 1, [inner for outer in level for inner in outer.inner.values()]
     return depth
-
-
-def application_node(
-    context: Any,
-    mention: Place,
-    report: Callable[[DeploymentError], object],
-    above: Sequence[Section] = (),
-) -> Node:
-    """Return the node of an application, with all that PasteDeploy wraps around it.
-
-    :param report: called with what is wrong with parts of it; it may raise that.
-    :param above: the sections of composites that lead here.
-    """
-    if context.object_type is PIPELINE:
-        names = place_in(context.files, context.sections[-1], "pipeline")
-        app = application_node(context.app_context, names, report, above)
-        return _wrapped(context.filter_contexts, names, app, report)
-    if context.object_type is FILTER_APP:
-        own = context.sections
-        filter_context = context.filter_context
-        filter_context.sections = (*own, *getattr(filter_context, "sections", ()))
-        following = place_in(context.files, own[-1], "next")
-        app = application_node(context.next_context, following, report, above)
-        return _wrapped([filter_context], place_in(context.files, own[0]), app, report)
-    if context.object_type is FILTER_WITH:
-        name = place_in(context.files, context.section, "filter-with")
-        if context.next_context.object_type is not APP:
-            message = (
-                "PasteDeploy cannot put a filter around this: every request would fail; name the"
-                " filter in a pipeline instead"
-            )
-            report(DeploymentError(name, message))
-        app = application_node(context.next_context, mention, report, above)
-        return _wrapped([context.filter_context], name, app, report)
-    _check_factory(context, mention, report)
-    inner = _composed(context, report, above) if _is_composite(context) else {}
-    role = "composite" if inner else "application"
-    return Node(role, context, context.sections, mention, inner)
-
-
-def _wrapped(
-    contexts: Sequence[Any],
-    mention: Place,
-    inner: Node,
-    report: Callable[[DeploymentError], object],
-) -> Node:
-    """Return the node of the outermost filter.
-
-    :param contexts: the filters, outermost first.
-    :param mention: where they are named.
-    """
-    for context in reversed(contexts):
-        if context.object_type is FILTER_WITH:
-            inner = _wrapped([context.next_context], mention, inner, report)
-            name = place_in(context.files, context.section, "filter-with")
-            inner = _wrapped([context.filter_context], name, inner, report)
-        else:
-            _check_factory(context, mention, report)
-            inner = Node("filter", context, context.sections, mention, {"": inner})
-    return inner
-
-
-def _check_factory(
-    context: Any, mention: Place, report: Callable[[DeploymentError], object]
-) -> None:
-    if not callable(context.object):
-        place = place_in(context.files, context.sections[-1]) if context.sections else mention
-        message = (
-            "expected the name of something to call, MODULE:FUNCTION, not of a"
-            f" {type(context.object).__name__}"
-        )
-        report(DeploymentError(place, message))
-    if context.protocol is None:
-        if not isinstance(context.object, StandIn):
-            message = (
-                f"PasteDeploy needs a section for {context.spec}; write use = {context.spec} in one"
-            )
-            report(DeploymentError(mention, message))
-        kind = "filter" if context.object_type is FILTER else "app"
-        context.protocol = f"paste.{kind}_factory"
 
 
 #: How keys of composites begin that say which requests they are for.
@@ -354,36 +276,128 @@ def _is_composite(context: Any) -> bool:
     return "composit" in context.protocol or _is_dispatcher(context)
 
 
-def _composed(
-    context: Any, report: Callable[[DeploymentError], object], above: Sequence[Section]
-) -> dict[str, Node]:
-    """Return what the values of a composite's options name, by their keys."""
-    loader, found = context.loader, {}
-    dispatches = _is_dispatcher(context)
-    for key, value in context.local_conf.items():
-        section = next(
-            s for s in context.sections if key in context.files[s.file].sections.get(s.name, ())
-        )
-        words = value.split()
-        is_one = len(words) == 1 or bool(included_path(value))
-        place = place_in(context.files, section, key)
-        inside = (*above, *context.sections)
-        must_be = is_one and (key.startswith(_BY_REQUEST) or (dispatches and key != "catch"))
-        if must_be or (is_one and _leads_on(loader, value, inside)):
-            name = value.strip()
-            if _section_of(loader, APP, name) in inside:
-                report(DeploymentError(place, "these sections refer to each other in a circle"))
-                continue
-            part = loader.get_part(section, APP, name, context.global_conf)
-            found[key] = application_node(part, place, report, inside)
-        elif len(words) > 1 and _is_pipeline(loader, words):
-            parts = [
-                loader.get_part(section, FILTER, word, context.global_conf) for word in words[:-1]
-            ]
-            part = loader.get_part(section, APP, words[-1], context.global_conf)
-            app = application_node(part, place, report, inside)
-            found[key] = _wrapped(parts, place, app, report)
-    return found
+class Reader:
+    """Reads the tree of nodes from PasteDeploy's contexts.
+
+    :param report: called with what is wrong with parts of it; it may raise that.
+    """
+
+    def __init__(self, report: Callable[[DeploymentError], object]) -> None:
+        self._report = report
+        self._applications = 0
+
+    def application(self, context: Any, mention: Place, above: Sequence[Section] = ()) -> Node:
+        """Return the node of an application, with all that PasteDeploy wraps around it.
+
+        :param above: the sections of composites that lead here.
+        """
+        if context.object_type is PIPELINE:
+            names = place_in(context.files, context.sections[-1], "pipeline")
+            app = self.application(context.app_context, names, above)
+            return self._wrapped(context.filter_contexts, names, app)
+        if context.object_type is FILTER_APP:
+            own = context.sections
+            filter_context = context.filter_context
+            filter_context.sections = (*own, *getattr(filter_context, "sections", ()))
+            following = place_in(context.files, own[-1], "next")
+            app = self.application(context.next_context, following, above)
+            return self._wrapped([filter_context], place_in(context.files, own[0]), app)
+        if context.object_type is FILTER_WITH:
+            name = place_in(context.files, context.section, "filter-with")
+            if context.next_context.object_type is not APP:
+                message = (
+                    "PasteDeploy cannot put a filter around this: every request would fail; name"
+                    " the filter in a pipeline instead"
+                )
+                self._report(DeploymentError(name, message))
+            app = self.application(context.next_context, mention, above)
+            return self._wrapped([context.filter_context], name, app)
+        self._check_factory(context, mention)
+        inner = self._composed(context, above) if _is_composite(context) else {}
+        role = "composite" if inner else "application"
+        return Node(role, context, context.sections, mention, inner)
+
+    def _wrapped(self, contexts: Sequence[Any], mention: Place, inner: Node) -> Node:
+        """Return the node of the outermost filter.
+
+        :param contexts: the filters, outermost first.
+        :param mention: where they are named.
+        """
+        for context in reversed(contexts):
+            if context.object_type is FILTER_WITH:
+                inner = self._wrapped([context.next_context], mention, inner)
+                name = place_in(context.files, context.section, "filter-with")
+                inner = self._wrapped([context.filter_context], name, inner)
+            else:
+                self._check_factory(context, mention)
+                inner = Node("filter", context, context.sections, mention, {"": inner})
+        return inner
+
+    def _check_factory(self, context: Any, mention: Place) -> None:
+        if not callable(context.object):
+            place = place_in(context.files, context.sections[-1]) if context.sections else mention
+            message = (
+                "expected the name of something to call, MODULE:FUNCTION, not of a"
+                f" {type(context.object).__name__}"
+            )
+            self._report(DeploymentError(place, message))
+        if context.protocol is None:
+            if not isinstance(context.object, StandIn):
+                message = (
+                    f"PasteDeploy needs a section for {context.spec};"
+                    f" write use = {context.spec} in one"
+                )
+                self._report(DeploymentError(mention, message))
+            kind = "filter" if context.object_type is FILTER else "app"
+            context.protocol = f"paste.{kind}_factory"
+
+    def _composed(self, context: Any, above: Sequence[Section]) -> dict[str, Node]:
+        """Return what the values of a composite's options name, by their keys."""
+        loader, found = context.loader, {}
+        dispatches = _is_dispatcher(context)
+        for key, value in context.local_conf.items():
+            section = next(
+                s for s in context.sections if key in context.files[s.file].sections.get(s.name, ())
+            )
+            words = value.split()
+            is_one = len(words) == 1 or bool(included_path(value))
+            place = place_in(context.files, section, key)
+            inside = (*above, *context.sections)
+            must_be = is_one and (key.startswith(_BY_REQUEST) or (dispatches and key != "catch"))
+            if must_be or (is_one and _leads_on(loader, value, inside)):
+                name = value.strip()
+                if _section_of(loader, APP, name) in inside:
+                    self._report(
+                        DeploymentError(place, "these sections refer to each other in a circle")
+                    )
+                    continue
+                self._count(place)
+                part = loader.get_part(section, APP, name, context.global_conf)
+                found[key] = self.application(part, place, inside)
+            elif len(words) > 1 and _is_pipeline(loader, words):
+                self._count(place)
+                parts = [
+                    loader.get_part(section, FILTER, word, context.global_conf)
+                    for word in words[:-1]
+                ]
+                part = loader.get_part(section, APP, words[-1], context.global_conf)
+                app = self.application(part, place, inside)
+                found[key] = self._wrapped(parts, place, app)
+        return found
+
+    def _count(self, mention: Place) -> None:
+        """Count an application of a composite.
+
+        :raises DeploymentError: there are too many: the routes through composites that name each
+            other multiply.
+        """
+        self._applications += 1
+        if self._applications > _MAX_APPLICATIONS:
+            message = (
+                f"the composites lead to more than {_MAX_APPLICATIONS:,} applications, each counted"
+                " as often as they name it; PasteDeploy would create every one of them"
+            )
+            raise DeploymentError(mention, message)
 
 
 def _section_of(loader: Any, object_type: Any, name: str) -> Section | None:
