@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.origins import HOST_251, HOST_253, OPEN, STRICT, compiled
-from wsgi_mw_paste.origins import compile_origins
+from wsgi_mw_paste.origins import compile_origins, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,6 +166,12 @@ if TYPE_CHECKING:
             id="star inside a label of the longest host",
         ),
         pytest.param(
+            f"https://a-*-b.{HOST_251[5:]}:8443",
+            [f"https://a-cc-b.{HOST_251[5:]}:8443"],
+            [f"https://a-ccc-b.{HOST_251[5:]}:8443"],
+            id="star inside a label of the longest host, with a port",
+        ),
+        pytest.param(
             "capacitor://localhost",
             ["capacitor://localhost"],
             ["http://localhost", "capacitor://localhost:80", "capacitor://LOCALHOST"],
@@ -313,6 +320,7 @@ def test_a_bare_name_with_credentials_means_http_for_loopback_hosts_only(
         pytest.param(
             "https://example.com/", "https://example.com", "https://example.com", id="slash"
         ),
+        pytest.param("example.com/", "example.com", "http://example.com", id="bare name, slash"),
         pytest.param(
             "https://example.com:443", "https://example.com", "https://example.com", id="https port"
         ),
@@ -437,3 +445,44 @@ def test_equal_entries_count_once() -> None:
     assert len(compiled("A.example", "A.example").warnings) == 1
     assert len(compiled("a.example", "a.example").expansions) == 1
     assert len(compile_origins(["null", "null"], OPEN).errors) == 1
+
+
+def test_an_entry_that_needs_no_correction_is_kept_once() -> None:
+    """A thousand origins take the memory of their table; the matcher has no copies of them."""
+    entries = [f"https://{number:04}.{HOST_251[5:]}" for number in range(1000)]
+    tracemalloc.start()
+    try:
+        origins = compiled(*entries).origins
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert entries[-1] in origins
+    assert taken < sum(map(len, entries)) / 2
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("localhost.", True),
+        ("app.localhost", True),
+        ("app.localhost.", True),
+        ("127.0.0.1", True),
+        ("127.255.255.254", True),
+        ("[::1]", True),
+        ("localhostX", False),
+        ("mylocalhost", False),
+        ("localhost.example.com", False),
+        ("127.0.0.1.example.com", False),
+        ("128.0.0.1", False),
+        ("127.1", False),
+        ("[::2]", False),
+        ("", False),
+    ],
+)
+def test_a_host_is_loopback_if_browsers_never_ask_the_network_for_it(
+    host: str,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    """Its name is ``localhost``, or below that, or it is an address of the machine itself."""
+    assert is_loopback(host) is expected

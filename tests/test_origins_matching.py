@@ -381,6 +381,9 @@ def test_labels_match_as_if_patterns_were_tried_one_by_one() -> None:
         pytest.param("http://[2001:db8::1]:1", ("http", "[2001:db8::1]", "1"), id="IPv6"),
         pytest.param("https://example.com.", ("https", "example.com.", ""), id="trailing dot"),
         pytest.param(f"https://{HOST_253}.", ("https", f"{HOST_253}.", ""), id="long host"),
+        pytest.param(
+            f"{'a' * 64}://{HOST_253}.:65535", ("a" * 64, f"{HOST_253}.", "65535"), id="longest"
+        ),
         pytest.param("http://a:443", ("http", "a", "443"), id="another scheme's default port"),
         pytest.param("app://Shop:443", ("app", "Shop", "443"), id="capitals that are no domain"),
         pytest.param("https://Shop", None, id="capitals"),

@@ -48,7 +48,6 @@ MAX_ORIGIN: Final = _MAX_SCHEME + 3 + _MAX_HOST + 1 + 6
 _SCHEME: Final = re.compile(rf"[a-z][a-z0-9+.-]{{0,{_MAX_SCHEME - 1}}}", re.ASCII)
 _LABELS: Final = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*", re.ASCII)
 _LABELS_OF_ANY_CASE: Final = re.compile(_LABELS.pattern.replace("a-z", "A-Za-z"), re.ASCII)
-_DOMAIN: Final = re.compile(rf"{_LABELS.pattern}\.?", re.ASCII)
 _DOMAIN_OF_ANY_CASE: Final = re.compile(rf"{_LABELS_OF_ANY_CASE.pattern}\.?", re.ASCII)
 #: A first label, where a pattern has a star inside it.
 _STARRED_LABEL: Final = re.compile(rf"[a-z0-9-]{{1,{_MAX_LABEL}}}", re.ASCII)
@@ -121,7 +120,7 @@ class _Pieces(Generic[_T]):
     def extend(self, pieces: Iterable[str]) -> _Pieces[_T]:
         """Return the place that the pieces lead to, a new one if need be.
 
-        Extend a tree by the shortest pieces first.
+        Extend a tree by pieces before those that begin with them.
         """
         here = self
         for piece in pieces:
@@ -132,6 +131,8 @@ class _Pieces(Generic[_T]):
 #: For labels with a star: the pieces before it, from the left, lead to a tree of the pieces after
 #: it, from the right. These lead to the length of the shortest label that matches.
 _Starred: TypeAlias = "_Pieces[_Pieces[int]]"
+#: More characters than a label can have: the length at a place where no pattern ends.
+_NO_LENGTH: Final = _MAX_LABEL + 1
 
 
 def _compile_starred(labels: Iterable[str]) -> _Starred:
@@ -144,15 +145,16 @@ def _compile_starred(labels: Iterable[str]) -> _Starred:
     for label in labels:
         before, _, after = label.partition(ANY)
         ends.setdefault(before, set()).add(after)
-    compiled = _Pieces(_Pieces(_MAX_LABEL + 1))
-    for before in sorted(ends, key=len):
+    compiled = _Pieces(_Pieces(_NO_LENGTH))
+    # In this order, what a beginning begins with comes before it.
+    for before in sorted(ends):
         # Of two beginnings with the same end the shorter one counts, and it comes last.
         shortest = {
             after: length + len(after) + 1
             for length in range(len(before), -1, -1)
             for after in ends.get(before[:length], ())
         }
-        tree = _Pieces(_MAX_LABEL + 1)
+        tree = _Pieces(_NO_LENGTH)
         for after in sorted(shortest, key=len):
             end = tree.extend(after.split("-")[:0:-1])
             end.found = min(end.found, shortest[after])
@@ -332,7 +334,7 @@ def suggest(text: str, policy: Policy) -> str:
     except _InvalidEntryError:
         return ""
     patterns = (pattern for entry in found for pattern in entry.patterns if pattern.label == ANY)
-    if any(_public_suffix(pattern, insecure=False) for pattern in patterns):
+    if any(_public_suffix(pattern) for pattern in patterns):
         return ""
     return ", ".join(entry.normalized for entry in found)
 
@@ -482,7 +484,7 @@ def _split(entry: str) -> tuple[str, str]:
     scheme, separator, rest = entry.partition("://")
     if not separator:
         if near := re.fullmatch(r"(?i)(?:(https?)(?::/?|//)|//)([^/].*)", entry):
-            schemes = (near[1] or "https").lower(), "https"
+            schemes = near[1] or "https", "https"
             candidates = [f"{scheme}://{_host_in(near[2])}" for scheme in schemes]
             raise _InvalidEntryError("expected :// after a scheme", *candidates)
         return "", entry.removesuffix("/")
@@ -584,7 +586,7 @@ def _read_star(text: str, scheme: str) -> tuple[str, str]:
         )
     if label == ANY:
         return ANY, name
-    if "." not in name.rstrip("."):
+    if "." not in name.removesuffix("."):
         raise _InvalidEntryError(
             "expected at least two labels after the one with the *, since anyone could register a"
             " name that matches",
@@ -628,11 +630,11 @@ def _read_host(text: str, scheme: str, label: str) -> str:
     host, is_domain = text, scheme in _SCHEMES_OF_DOMAINS
     if is_domain:
         host = text.lower() if text.isascii() else _to_ascii(text)
-    if not (_DOMAIN if is_domain else _DOMAIN_OF_ANY_CASE).fullmatch(host):
+    if not _DOMAIN_OF_ANY_CASE.fullmatch(host):
         raise _InvalidEntryError(
             "expected a host of ASCII letters, digits, - and _, with 1 to 63 of them between dots"
         )
-    if len(host.rstrip(".")) + len(label and f"{label}.") > _MAX_HOST:
+    if len(host.removesuffix(".")) + len(label and f"{label}.") > _MAX_HOST:
         raise _InvalidEntryError(f"expected a host of at most {_MAX_HOST} characters")
     if not is_domain:
         return host
@@ -745,18 +747,18 @@ def _tolerated(pattern: Pattern, policy: Policy) -> Iterator[str]:
 
 def is_loopback(host: str) -> bool:
     """Say whether a host is the machine that the browser runs on."""
-    name = host.rstrip(".")
+    name = host.removesuffix(".")
     if name == "localhost" or name.endswith(".localhost") or host == "[::1]":
         return True
     return bool(re.fullmatch(r"127(?:\.[0-9]+){3}", host))
 
 
-def _public_suffix(pattern: Pattern, *, insecure: bool) -> str | None:
+def _public_suffix(pattern: Pattern, *, insecure: bool = False) -> str | None:
     """Return a public suffix below which strangers can get names that the pattern covers.
 
     Without the package publicsuffixlist, only single labels are known to be public suffixes.
     """
-    name = pattern.host.rstrip(".")
+    name = pattern.host.removesuffix(".")
     if not pattern.label or not name or is_loopback(name):
         return None
     try:
@@ -791,7 +793,7 @@ def _above_public_suffixes() -> dict[str, str]:
     from publicsuffixlist import PSLFILE  # noqa: PLC0415 -- an extra
 
     above: dict[str, str] = {}
-    for line in Path(PSLFILE).read_text("utf-8").splitlines():
+    for line in Path(PSLFILE).read_bytes().decode().splitlines():
         if rule := re.match(r"(?!//)\S+", line):
             suffix = domain = rule[0].encode("idna").decode("ascii")
             while domain := domain.partition(".")[2]:
