@@ -11,15 +11,16 @@ from paste.deploy import loadapp
 from paste.deploy.loadwsgi import FILTER, loadcontext
 
 from tests.wsgi import hello
-from wsgi_mw_paste import ConfigurationError
+from wsgi_mw_paste import ConfigurationError, _loading
+from wsgi_mw_paste._ini import FilterSections, IniFiles
 from wsgi_mw_paste.factories import FACTORIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from _typeshed.wsgi import WSGIApplication
 
-    from wsgi_mw_paste.settings import Loaded
+    from wsgi_mw_paste.settings import Loaded, Settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -95,6 +96,14 @@ def read_section(path: Path, name: str, section: str = "", **global_conf: Any) -
         FILTER, f"config:{path}", name=section or name, global_conf=global_conf or None
     )
     return FACTORIES[name].load(context.global_conf, context.local_conf)
+
+
+def load(
+    classes: Sequence[type[Settings]], global_conf: Mapping[str, Any], local_conf: Mapping[str, Any]
+) -> list[Loaded]:
+    """Load settings as a filter of no INI file does."""
+    sections = FilterSections(IniFiles(), {}, "")
+    return _loading.load(classes, global_conf, local_conf, sections=sections, elsewhere={})
 
 
 def lines_of(function: Callable[[], object]) -> list[str]:

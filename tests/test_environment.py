@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import VARIABLES
-from tests.ini import A_BOOLEAN, A_NUMBER, SECRET, lines_of, read_section, write_ini
+from tests.ini import A_BOOLEAN, A_NUMBER, SECRET, lines_of, load, read_section, write_ini
 from wsgi_mw_paste import (
     ConfigurationError,
     CORSSettings,
@@ -21,7 +21,6 @@ from wsgi_mw_paste import (
     RequestIdSettings,
 )
 from wsgi_mw_paste._ini import Source
-from wsgi_mw_paste._loading import load
 from wsgi_mw_paste.factories import main, request_id
 from wsgi_mw_paste.settings import options
 

@@ -294,8 +294,11 @@ def test_in_python_a_callable_is_looked_at_like_a_named_one() -> None:
 @pytest.mark.parametrize("value", [5, [5], [None, print], {"shop.health:database": 1}, print])
 def test_in_python_anything_else_is_refused(value: Any) -> None:
     """A list it must be, also of one."""
-    with pytest.raises(ConfigurationError, match="expected a list of names "):
+    with pytest.raises(ConfigurationError) as caught:
         HealthSettings(health_checks=value)
+    assert [problem.reason for problem in caught.value.problems] == [
+        "expected a list of names package.module:callable or of callables"
+    ]
 
 
 def test_settings_can_be_made_of_settings() -> None:

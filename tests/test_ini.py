@@ -10,8 +10,8 @@ import pytest
 
 from tests.ini import A_NUMBER, lines_of, load_file, read_section, write_ini
 from wsgi_mw_paste import ConfigurationError, Problem
-from wsgi_mw_paste._ini import IniFile, Source
-from wsgi_mw_paste.factories import cors
+from wsgi_mw_paste._ini import IniFile, IniFiles, Section, Source
+from wsgi_mw_paste.factories import FACTORIES, cors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,7 @@ USE = "use = egg:wsgi_mw_paste#cors"
                 "config:%(here)s/other.ini#shared",
                 "config:other.ini#shared",
                 "config:.\\other.ini#shared",
+                "%(loader)s:other.ini#shared",
             )
         ),
         pytest.param(
@@ -54,6 +55,11 @@ USE = "use = egg:wsgi_mw_paste#cors"
             id="the section that overrides",
         ),
         pytest.param(
+            f"[filter:cors]\nuse = b\ncors_max_age = x\n[filter:b]\nuse = c\n[filter:c]\n{USE}",
+            "[filter:cors]",
+            id="the section that uses one that uses another",
+        ),
+        pytest.param(
             f"[filter: cors]\nuse = base\n[filter: base]\n{USE}\ncors_max_age = x",
             "[filter: base]",
             id="a blank in the section",
@@ -69,7 +75,7 @@ def test_a_message_names_the_section_of_a_value(text: str, place: str) -> None:
     """However the section says which filter it is."""
     write_ini(f"[filter:shared]\n{USE}\n", "other.ini")
     ini = write_ini(text + "\n")
-    assert lines_of(lambda: read_section(ini, "cors")) == [
+    assert lines_of(lambda: read_section(ini, "cors", loader="config")) == [
         f"{ini} {place} cors_max_age = 'x': {A_NUMBER}"
     ]
 
@@ -143,6 +149,48 @@ def test_a_message_names_all_sections_that_may_be_meant(others: str, place: str)
     ini = write_ini(f"[filter:cors]\n{USE}\ncors_max_age = x\n{others}\n")
     assert lines_of(lambda: read_section(ini, "cors")) == [
         f"{ini} {place.format(ini=ini)} cors_max_age = 'x': {A_NUMBER}"
+    ]
+
+
+def test_default_wins_over_the_command_line_inside_a_value() -> None:
+    """So the section whose value has the variable of the command line is not the one."""
+    ini = write_ini(
+        f"""
+        [DEFAULT]
+        age = x
+        [filter:cors]
+        {USE}
+        cors_max_age = %(age)s
+        [filter:other]
+        {USE}
+        cors_max_age = y
+        """
+    )
+    assert lines_of(lambda: read_section(ini, "cors", age="y")) == [
+        f"{ini} [filter:cors] cors_max_age = 'x': {A_NUMBER}"
+    ]
+
+
+def test_a_message_names_the_file_alone_if_the_section_is_gone() -> None:
+    """What is known of the sections may be older than the file."""
+    ini = write_ini("")
+    sections = [Section(str(ini), "filter:gone")]
+    conf = {"__file__": str(ini)}
+    assert lines_of(
+        lambda: FACTORIES["cors"].load(conf, {"cors_max_age": "x"}, sections=sections)
+    ) == [f"{ini} cors_max_age = 'x': {A_NUMBER}"]
+
+
+@pytest.mark.parametrize("prefix", ["app", "application", "filter"])
+def test_a_message_names_the_section_of_the_probes(prefix: str) -> None:
+    """They are a filter and an application, which PasteDeploy knows under two names."""
+    ini = write_ini(
+        f"[{prefix}:health]\nuse = egg:wsgi_mw_paste#health\nhealth_cache = x\n"
+        "[app:other]\nuse = egg:other\nhealth_cache = x\n"
+    )
+    conf = {"__file__": str(ini)}
+    assert lines_of(lambda: FACTORIES["health"].load(conf, {"health_cache": "x"})) == [
+        (f"{ini} [{prefix}:health] health_cache = 'x': expected a number of seconds from 0 to 3600")
     ]
 
 
@@ -319,6 +367,22 @@ def test_sections_that_use_each_other_in_circles_take_linear_time() -> None:
     ]
 
 
+def test_a_search_reads_a_hundred_files() -> None:
+    """More than any deployment has; a file may refer to thousands."""
+    ini = write_ini("[app:x]\n" + "\n".join(f"{number} = config:{number}" for number in range(200)))
+    assert [file.path for file in IniFiles().reachable(str(ini))] == [
+        str(ini),
+        *(str(ini.parent / str(number)) for number in range(99)),
+    ]
+
+
+def test_a_file_that_is_missing_is_empty() -> None:
+    """It is no error: all that is asked of it has the answer that there is none."""
+    file = IniFile("/missing.ini")
+    assert (file.text, file.error, file.sections) == ("", None, {})
+    assert (file.value("app:x", "use"), file.line("app:x")) == (None, None)
+
+
 # Lines.
 
 
@@ -343,6 +407,18 @@ def test_a_line_is_found_by_section_key_and_item() -> None:
         file.line("filter:none"),
         file.line("filter:cors", "none"),
     ] == [2, 3, 4, 5, 7, 4, 9, None, None]
+
+
+def test_what_is_commented_out_is_neither_a_key_nor_an_item() -> None:
+    """Both characters begin a comment, indented as well, and one blank continues a value."""
+    path = Path("comments.ini").absolute()
+    path.write_text(
+        "[filter:cors]\n;a = 1\n#b = 1\nc =\n x:1\n#d = 1\n  # e = no\n  ;f = no\n y:1\n",
+        encoding="utf-8",
+    )
+    file = IniFile(str(path))
+    assert file.keys("filter:cors") == [("", 1), ("c", 4)]
+    assert [file.line("filter:cors", "c", item) for item in ("x:1", "y:1", "no")] == [5, 9, 4]
 
 
 def test_a_line_of_dotenv_is_found_by_its_name() -> None:

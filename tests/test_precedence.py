@@ -14,6 +14,7 @@ from tests.ini import (
     ROOT,
     SECRET,
     lines_of,
+    load,
     read_section,
     write_cors,
     write_ini,
@@ -27,7 +28,6 @@ from wsgi_mw_paste import (
     RequestIdSettings,
 )
 from wsgi_mw_paste._ini import Source
-from wsgi_mw_paste._loading import load
 from wsgi_mw_paste.factories import cors
 from wsgi_mw_paste.settings import Hidden
 

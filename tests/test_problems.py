@@ -16,6 +16,7 @@ from tests.ini import (
     NO_COMMENT,
     SECRET,
     lines_of,
+    load,
     read_section,
     write_cors,
     write_ini,
@@ -27,7 +28,6 @@ from wsgi_mw_paste import (
     RequestIdSettings,
 )
 from wsgi_mw_paste._ini import Source
-from wsgi_mw_paste._loading import load
 from wsgi_mw_paste.factories import cors, errors, main, request_id
 from wsgi_mw_paste.settings import Settings, options
 
@@ -428,19 +428,51 @@ def test_a_continuation_line_without_whitespace_is_recognized() -> None:
     ]
 
 
+@pytest.mark.parametrize("section", ["filter:web", "DEFAULT"])
 @pytest.mark.parametrize("word", ["log_tokens_key", "LOG_TOKENS_KEY_FILE", "log_tokens"])
-def test_an_indented_option_is_recognized_and_not_shown(word: str) -> None:
+def test_an_indented_option_is_recognized_and_not_shown(word: str, section: str) -> None:
     """It would continue the value above it; the text may be a secret."""
-    ini = write_ini(
-        f"[filter:web]\nuse = egg:wsgi_mw_paste\ncors_allowed = https://a.example\n"
-        f"    {word} = {SECRET}\n"
-    )
+    value = f"cors_allowed = https://a.example\n    {word} = {SECRET}\n"
+    text = "[filter:web]\nuse = egg:wsgi_mw_paste\n"
+    ini = write_ini(text + value if section == "filter:web" else f"[DEFAULT]\n{value}{text}")
     assert lines_of(lambda: read_section(ini, "main", "web")) == [
         (
-            f"{ini} [filter:web] cors_allowed: the line with {word} below it is indented, so it"
+            f"{ini} [{section}] cors_allowed: the line with {word} below it is indented, so it"
             f" continues this value; remove the whitespace before {word}"
         )
     ]
+
+
+def test_an_indented_line_below_an_unknown_option_is_no_problem_of_its_own() -> None:
+    """The name of the option above it is."""
+    known = ", ".join(options(CORSSettings))
+    assert lines_of(lambda: cors({}, timeout="1\n cors_max_age = 2")) == [
+        f"local_conf timeout: unknown option; cors takes {known}"
+    ]
+
+
+def test_a_factory_takes_ready_values() -> None:
+    """As a program may give them that calls it from Python."""
+    [(settings, _, _)] = load([CORSSettings], {"cors_max_age": 7}, {"cors_allow_headers": ["X-A"]})
+    assert (settings.cors_max_age, settings.cors_allow_headers) == (7, ("X-A",))
+
+
+@pytest.mark.parametrize(
+    ("section", "default"),
+    [
+        pytest.param("cors_max_age = 1", "cors_max_age = 2", id="hidden"),
+        pytest.param("Cors_Max_Age = 1", "", id="mixed case"),
+        pytest.param("cors_max_age = 1", "CORS_MAX_AGE = 2", id="two spellings"),
+        pytest.param("CORS_MAX_AGE = 1\n  cors_allowed = x", "", id="indented option below"),
+        pytest.param("CORS_MAX_AGE = x", "", id="value"),
+    ],
+)
+def test_a_problem_has_the_name_of_the_option(section: str, default: str) -> None:
+    """In lower case, whatever is wrong with it and however it is spelled."""
+    ini = write_cors(section, default)
+    with pytest.raises(ConfigurationError) as caught:
+        read_section(ini, "cors")
+    assert [problem.option for problem in caught.value.problems] == ["cors_max_age"]
 
 
 def test_control_characters_are_escaped_in_every_part_of_a_message() -> None:

@@ -11,16 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.ini import A_BOOLEAN, A_KEY, A_NUMBER, SECRET, lines_of, read_section, write_cors
+from tests.ini import A_BOOLEAN, A_KEY, A_NUMBER, SECRET, lines_of, load, read_section, write_cors
 from wsgi_mw_paste import (
     ConfigurationError,
     CORSSettings,
     RequestIdSettings,
 )
 from wsgi_mw_paste._ini import Source
-from wsgi_mw_paste._loading import load
 from wsgi_mw_paste.factories import FACTORIES
-from wsgi_mw_paste.settings import Settings, given_or_environment, option, options, reference
+from wsgi_mw_paste.settings import (
+    Option,
+    Settings,
+    given_or_environment,
+    option,
+    options,
+    reference,
+)
 from wsgi_mw_paste.values import boolean, key_text, number, words
 
 if TYPE_CHECKING:
@@ -94,6 +100,16 @@ def test_a_settings_class_declares_its_options() -> None:
         ("pump_key", "PUMP_KEY", "", "for whom", True),
     ]
     assert list(declared) == [option.name for option in declared.values()]
+
+
+def test_an_option_has_all_that_its_declaration_says() -> None:
+    """It is no secret unless that is said."""
+
+    @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
+    class Valve(Settings):
+        valve_key: str = dataclasses.field(default="x", metadata=option(key_text, "for whom"))
+
+    assert options(Valve) == {"valve_key": Option("valve_key", "x", key_text, "for whom", False)}  # noqa: FBT003
 
 
 def test_the_reference_is_a_table_of_the_declarations() -> None:

@@ -26,6 +26,8 @@ PARSERS: dict[str, Parser] = {
     "request headers": values.list_of(values.request_header),
     "response headers": values.list_of(values.response_header),
     "paths": values.list_of(values.path_pattern),
+    "prefixes": values.list_of(values.path_prefix),
+    "file": values.path_of_file,
 }
 
 
@@ -51,8 +53,6 @@ ACCEPTED: list[tuple[str, Any, Any]] = [
     ("words", " , \n", ()),
     ("words", ["b", "a"], ("b", "a")),
     ("words", ("b", "a"), ("b", "a")),
-    ("words", {"b", "a"}, ("a", "b")),
-    ("words", frozenset("ba"), ("a", "b")),
     ("words", [], ()),
     *(("boolean", word, True) for word in ("true", "yes", "on", "y", "t", "1")),
     *(("boolean", word, False) for word in ("false", "no", "off", "n", "f", "0")),
@@ -90,6 +90,9 @@ ACCEPTED: list[tuple[str, Any, Any]] = [
     ("response headers", "X-Request-Id Original", ("X-Request-Id", "Original")),
     ("paths", "/health /é /a;b#c", ("/health", "/é", "/a;b#c")),
     ("paths", "/static/* /_debug_toolbar/* /*", ("/static/*", "/_debug_toolbar/*", "/*")),
+    ("prefixes", "/api/ /API/X/ /api /", ("/api", "/API/X", "/")),
+    ("file", "", ""),
+    ("file", "/run/a;b#c", "/run/a;b#c"),
 ]
 
 A_LIST = "expected a list of words, separated by commas or whitespace"
@@ -99,6 +102,7 @@ A_NUMBER = "expected a number of seconds from 0 to 86400"
 A_TOKENS = "expected true, fingerprint or false"
 A_SECRET = "expected a key as text, without a ; or # comment after it"
 A_HEADER = "expected a header name"
+A_FILE = "expected a path without a ; or # comment after it"
 AN_ID_HEADER = "expected a header used only for ids; this one already has a meaning in HTTP"
 
 REFUSED: list[tuple[str, Any, str]] = [
@@ -108,6 +112,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     *(("boolean", value, A_BOOLEAN) for value in ("false ; x", "yes # x", 1, 0, None)),
     *(("seconds", text, A_NUMBER) for text in ("", " ", "-1", "+1", "86401", "5 minutes", "1.5")),
     *(("seconds", text, A_NUMBER) for text in ("1e3", "1_000", "0x10", "٣", "1" * 5000, "6 00")),
+    ("seconds", "600\u00a0", A_NUMBER),
     *(("seconds", value, A_NUMBER) for value in ("600 ; x", -1, 86401, 1.0, True, None, b"600")),
     *(("tokens", value, A_TOKENS) for value in ("", "fingerprints", "fingerprint ; x", 1, None)),
     ("tokens", '"fingerprint"', f"{A_TOKENS}, without quotes"),
@@ -115,6 +120,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     *(("secret", value, A_SECRET) for value in (None, b"key", "key ; x", "key\t# x", "a\n;b")),
     *(("header", text, A_HEADER) for text in ("", " ", "X Y", "X:", "X-É", "*", "X-*", "X\nY")),
     *(("header", value, A_HEADER) for value in ("X-A ; x", None, ["X-A"])),
+    *(("file", value, A_FILE) for value in (None, b"a", ["a"], "a\0", "a ; b", "a\t#b", "a\n;b")),
     ("id header", "X Y", A_HEADER),
     *(
         ("id header", text, AN_ID_HEADER)
@@ -139,6 +145,8 @@ A_READABLE_HEADER = "expected a header that scripts can read; browsers hide this
 A_RESPONSE_HEADER = "expected a response header of your own; this one is part of CORS"
 A_PATH = "expected a path that starts with /"
 A_PREFIX = "expected a * only at the end, after a slash, as in /static/*"
+NO_EMPTY_SEGMENT = "expected a path without an empty segment"
+NO_DOTS = "expected a path without . and .. segments"
 NO_QUERY = "expected a path without ?; the query is not part of it"
 
 #: Fetch, "forbidden request-header", without CORS's own.
@@ -160,6 +168,9 @@ REFUSED_ITEMS: list[tuple[str, str, str]] = [
     ("response headers", "Access-Control-Max-Age", A_RESPONSE_HEADER),
     *(("paths", word, A_PATH) for word in ("health", "https://a.example/health", "*")),
     *(("paths", word, A_PREFIX) for word in ("/a*", "/a/*/", "/*/b", "/a/**", "/a*/*", "/*.css")),
+    *(("prefixes", word, A_PATH) for word in ("api", "*")),
+    *(("prefixes", word, NO_EMPTY_SEGMENT) for word in ("//api", "/api//v2")),
+    *(("prefixes", word, NO_DOTS) for word in ("/.", "/..", "/api/../x", "/./api")),
     *(("paths", word, NO_QUERY) for word in ("/a?", "/a?b=c", "/a/?", "/?/*")),
 ]
 
@@ -194,12 +205,25 @@ def test_a_wrong_item_is_refused_and_the_others_are_kept(
     parse: Parser, word: str, reason: str
 ) -> None:
     """The error of a list names each wrong item once, with its reason, and has the valid ones."""
-    good = "/good" if parse is PARSERS["paths"] else "GOOD"
+    good = "/good" if parse in (PARSERS["paths"], PARSERS["prefixes"]) else "GOOD"
     with pytest.raises(values.InvalidItemsError) as caught:
         parse(f"{good} {word}, {word}")
     assert caught.value.problems == ((word, reason),)
     assert caught.value.valid == (good,)
     assert str(caught.value) == reason
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_the_items_of_a_set_are_sorted(kind: Callable[[str], Any]) -> None:
+    """It has no order of its own, and two workers should say the same."""
+    assert values.words(kind("hgfedcba")) == tuple("abcdefgh")
+
+
+def test_the_error_of_a_list_has_all_reasons() -> None:
+    """In the order of the items."""
+    with pytest.raises(values.InvalidItemsError) as caught:
+        PARSERS["methods"]("P(T trace")
+    assert str(caught.value) == f"{A_METHOD}; {A_METHOD_OF_SCRIPTS}"
 
 
 def test_a_list_given_by_python_is_not_touched() -> None:

@@ -37,7 +37,6 @@ class VariableError(ValueError):
     """
 
     def __init__(self, source: Source, reason: str, text: str | None = None) -> None:
-        super().__init__(reason)
         self.source = source
         self.reason = reason
         self.text = text
@@ -100,7 +99,7 @@ class Variables:
                 try:
                     # A path and no recursion: environs would start at this file and walk up.
                     self._env.read_env(self._path, recurse=False)
-                    text = self._path.read_text(encoding="utf-8")
+                    text = self._path.read_bytes().decode()
                 except (OSError, ValueError) as error:
                     place = Source(".env", str(self._path.absolute()))
                     reason = f"expected a readable text file in UTF-8 ({error})"

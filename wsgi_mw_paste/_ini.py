@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _MAX_FILES: Final = 100
 #: How the names of sections that configure filters begin.
 _FILTER_SECTIONS: Final = ("filter:", "filter-app:")
+#: The same for applications.
+_APP_SECTIONS: Final = ("app:", "application:")
 #: The filters that are applications as well, under the same name.
 _APPLICATIONS: Final = ("health",)
 
@@ -79,7 +81,10 @@ class IniFile:
         self.text = ""
         self.error: OSError | ValueError | None = None
         self.sections: dict[str, dict[str, str]] = {}
-        self._variables: dict[str, str] = {}
+        # In PasteDeploy's order: what the file says wins over the command line.
+        given = variables or {}
+        self._variables = {key: text for key, text in given.items() if isinstance(text, str)}
+        self._variables |= {"here": str(Path(path).parent), "__file__": path}
         self._parser = configparser.ConfigParser(default_section="", interpolation=None)
         # The recipe of configparser's own documentation, and what PasteDeploy does.
         self._parser.optionxform = str  # type: ignore[assignment, method-assign]
@@ -94,10 +99,6 @@ class IniFile:
             self.error = error
             return
         self.sections = {name: dict(self._parser[name]) for name in self._parser.sections()}
-        # In PasteDeploy's order: what the file says wins over the command line.
-        given = variables or {}
-        self._variables = {key: text for key, text in given.items() if isinstance(text, str)}
-        self._variables |= {"here": str(Path(path).parent), "__file__": path}
         self._variables |= self.sections.get("DEFAULT", {})
 
     def value(self, section: str, key: str) -> str | None:
@@ -119,8 +120,8 @@ class IniFile:
         found: dict[str, None] = {}
         for section, items in self.sections.items():
             for key, raw in items.items():
-                if "config:" in raw.lower() or "%" in raw:
-                    text = self.value(section, key) or ""
+                may_refer = "config:" in raw.lower() or "%" in raw
+                if may_refer and (text := self.value(section, key)):
                     # A value as a whole, since a path may have spaces, and each word of a pipeline.
                     paths = map(included_path, (text, *text.split()))
                     found.update((self.resolve(path), None) for path in paths if path)
@@ -273,25 +274,23 @@ def sections_of(filter_name: str, files: Sequence[IniFile]) -> list[tuple[IniFil
     """Return every section that uses this filter, directly or through another such section."""
     found: dict[tuple[str, str], None] = {}
     users: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    is_application = filter_name in _APPLICATIONS
     for file in files:
         for section in file.sections:
-            if section.startswith(_FILTER_SECTIONS):
-                use = file.value(section, "use") or file.value(section, "paste.filter_factory")
-                if names_filter(use or "", filter_name):
-                    found[file.path, section] = None
-                users.setdefault(_used_section(file, use or ""), []).append((file.path, section))
-            elif (
-                filter_name in _APPLICATIONS
-                and section.startswith(("app:", "application:"))
-                and names_filter(file.value(section, "use") or "", filter_name)
-            ):
+            is_filter = section.startswith(_FILTER_SECTIONS)
+            if not is_filter and not (is_application and section.startswith(_APP_SECTIONS)):
+                continue
+            use = file.value(section, "use") or file.value(section, "paste.filter_factory") or ""
+            if names_filter(use, filter_name):
                 found[file.path, section] = None
+            if is_filter:
+                users.setdefault(_used_section(file, use), []).append((file.path, section))
     # Each section only once, so that circular references come to an end.
     reached = list(found)
     for path, section in reached:  # the list grows meanwhile
         if section.startswith("filter:"):
             # PasteDeploy reads [filter: cors], too.
-            name = section[len("filter:") :].strip()
+            name = section.removeprefix("filter:").strip()
             new = [user for user in users.get((path, name), ()) if user not in found]
             found.update(dict.fromkeys(new))
             reached += new

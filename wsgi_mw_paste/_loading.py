@@ -12,7 +12,6 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from wsgi_mw_paste._environment import FILE_SUFFIX, VariableError, read_key_file
-from wsgi_mw_paste._ini import FilterSections, IniFiles
 from wsgi_mw_paste.settings import (
     ConfigurationError,
     Environment,
@@ -28,7 +27,7 @@ from wsgi_mw_paste.settings import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from wsgi_mw_paste._ini import Source
+    from wsgi_mw_paste._ini import FilterSections, Source
 
 #: What other packages call their options, and what they are called here. The documentation has a
 #: longer list.
@@ -76,23 +75,22 @@ def load(
     global_conf: Mapping[str, Any],
     local_conf: Mapping[str, Any],
     *,
-    sections: FilterSections | None = None,
-    elsewhere: Mapping[str, str] | None = None,
+    sections: FilterSections,
+    elsewhere: Mapping[str, str],
 ) -> list[Loaded]:
     """Load the settings of one filter.
 
     :param classes: its settings classes.
     :param global_conf: PasteDeploy's global values.
     :param local_conf: the options of the filter's own section.
-    :param sections: where its options are written; by default, in no INI file.
+    :param sections: where its options are written.
     :param elsewhere: options of other filters, each with the filter's name, for messages.
     :return: for each class, in order, its settings, their sources and what global values hide.
     :raises ConfigurationError: anything is wrong, with all of it.
     """
-    sections = sections or FilterSections(IniFiles(), {}, "")
     levels = _Levels(classes, global_conf, local_conf, sections)
     problems = [
-        *levels.name_problems(elsewhere or {}),
+        *levels.name_problems(elsewhere),
         *levels.swallowed_options(),
     ]
     hidden = list(levels.hidden())
@@ -175,7 +173,7 @@ class _Levels:
         ours = PEERS_NAMES.get(name)
         if ours in self._known:
             return f"unknown option; here it is called {ours}"
-        if near := difflib.get_close_matches(name, self._keys, n=1):
+        if near := difflib.get_close_matches(name, self._keys):
             return f"unknown option; did you mean {near[0]}?"
         return f"unknown option; {filter_name} takes {', '.join(self._known) or 'none'}"
 
@@ -232,7 +230,7 @@ class _Levels:
                 value = conf[key]
                 if isinstance(value, str) and (swallowed := self._swallowed(value)):
                     # Reported by swallowed_options(). What was swallowed is not shown as values.
-                    value = re.split(rf"\n\s*{swallowed[0]}\s*[=:]", value, maxsplit=1)[0]
+                    value = re.split(rf"\n\s*{swallowed[0]}\s*[=:]", value)[0]
                 return value, source
         return self._environment.find(option)
 
