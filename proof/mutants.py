@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = ROOT / "wsgi_mw_paste"
 FOLDER: Final = ROOT / ".mutants"
+_SECONDS: Final = FOLDER / "seconds.json"
 #: How many of its mutants have to be killed, in percent.
 BOUND: Final = 95
 #: The same for the command, whose survivors need no reason: most change a word of a report.
@@ -101,17 +102,13 @@ class _Watch:
         self.seconds[report.nodeid] += took
 
 
-def _observe(targets: Sequence[str], processes: int) -> None:
-    """Run the tests once, and take down what they run and how long; then once more, forked."""
+def _observe(targets: Sequence[str]) -> None:
+    """Run the tests once, and take down what they run and how long."""
     watch = _Watch()
     cov = [f"--cov={PACKAGE}", "--cov-context=test", "--cov-report="]
     pytest.main([*_ARGUMENTS, *targets, *cov], plugins=[watch])
     seconds = {name: took for name, took in watch.seconds.items() if took != float("inf")}
-    failing = failing_without_a_mistake([*_ARGUMENTS, *targets], seconds, processes)
-    for name in failing:
-        print(f"left out, it fails in a forked process without a mistake: {name}", flush=True)
-        del seconds[name]
-    FOLDER.joinpath("seconds.json").write_text(json.dumps(seconds, indent=0))
+    _SECONDS.write_text(json.dumps(seconds, indent=0))
 
 
 def _observed(targets: Sequence[str], processes: int) -> Tests:
@@ -119,11 +116,17 @@ def _observed(targets: Sequence[str], processes: int) -> Tests:
     stamp, file = _digest(targets, "wsgi_mw_paste"), FOLDER / "stamp"
     if not file.exists() or file.read_text() != stamp:
         file.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "proof.mutants", "--observe", f"--processes={processes}"]
+        # In a process of its own: tests may use up what they are collected with.
+        command = [sys.executable, "-m", "proof.mutants", "--observe", "--tests", *targets]
         environ = {**os.environ, "COVERAGE_FILE": str(FOLDER / "coverage")}
-        subprocess.run([*command, "--tests", *targets], env=environ, check=True)
+        subprocess.run(command, env=environ, check=True)
         for path in FOLDER.glob("coverage.*"):  # what the tests' own processes have run
             path.unlink()
+        seconds = json.loads(_SECONDS.read_text())
+        for name in failing_without_a_mistake([*_ARGUMENTS, *targets], seconds, processes):
+            print(f"left out, it fails in a forked process without a mistake: {name}", flush=True)
+            del seconds[name]
+        _SECONDS.write_text(json.dumps(seconds, indent=0))
         file.write_text(stamp)
     data = CoverageData(str(FOLDER / "coverage"))
     data.read()
@@ -134,7 +137,7 @@ def _observed(targets: Sequence[str], processes: int) -> Tests:
         }
         for path in PACKAGE.rglob("*.py")
     }
-    return Tests(by_line, json.loads(FOLDER.joinpath("seconds.json").read_text()))
+    return Tests(by_line, json.loads(_SECONDS.read_text()))
 
 
 def _digest(targets: Sequence[str], *folders: str) -> str:
@@ -231,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options: Any = parser.parse_args(arguments)
     FOLDER.mkdir(exist_ok=True)
     if options.observe:
-        _observe(options.tests, options.processes)
+        _observe(options.tests)
         return 0
     tests, results = _observed(options.tests, options.processes), Results(options.tests)
     by_module = {name: list(mutants(path, name)) for name, path in _modules(options.modules)}

@@ -20,6 +20,7 @@ from wsgi_mw_paste import (
     Problem,
     RequestIdSettings,
 )
+from wsgi_mw_paste._environment import VariableError
 from wsgi_mw_paste._ini import Source
 from wsgi_mw_paste.factories import main, request_id
 from wsgi_mw_paste.settings import options
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
 # Secrets.
 
 BAD_SECRET = SECRET + " ; x"
+
+
+def test_the_error_of_a_variable_reads_as_its_reason() -> None:
+    """Wherever it ends up, it does not show the value, which may be a secret."""
+    assert str(VariableError(Source("variable", "X"), "expected a number", SECRET)) == (
+        "expected a number"
+    )
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ class VariableError(ValueError):
     """
 
     def __init__(self, source: Source, reason: str, text: str | None = None) -> None:
+        super().__init__(reason)
         self.source = source
         self.reason = reason
         self.text = text
