@@ -101,6 +101,12 @@ def test_a_preflight_for_its_paths_is_answered() -> None:
     assert answer.values("Access-Control-Allow-Origin") == [ORIGIN]
 
 
+@pytest.mark.parametrize("prefixes", [[], ["/"], ["/", "/api"]])
+def test_every_path_matches_without_a_prefix(prefixes: list[str]) -> None:
+    """The slash alone is one that every path has."""
+    assert Paths(prefixes).match(make_environ("GET", "/any"))
+
+
 @pytest.mark.parametrize(
     ("word", "reason"),
     [

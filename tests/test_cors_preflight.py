@@ -140,6 +140,12 @@ def spy(seen: list[str]) -> WSGIApplication:
             id="most headers",
         ),
         pytest.param(
+            {},
+            {METHOD: "GET", HEADERS: ", ".join(["X-A"] * 129)},
+            ACCEPTED | {"Access-Control-Allow-Headers": ",".join(["x-a"] * 129)},
+            id="most headers, not as browsers list them",
+        ),
+        pytest.param(
             {"cors_allow_credentials": "true", "cors_allow_methods": "*"},
             {METHOD: "PUT", HEADERS: "x-token"},
             ACCEPTED
@@ -262,6 +268,13 @@ def test_header_names_are_spelled_as_in_the_standard(
             "origin not listed",
             "cors_allowed",
             id="origin, a pattern's own host",
+        ),
+        pytest.param(
+            {},
+            {"Origin": "https://[::1]:8443"},
+            "origin not listed",
+            "cors_allowed",
+            id="origin, an IPv6 address",
         ),
         pytest.param(
             {}, {"Origin": "null"}, "opaque origin (null)", "cors_allowed", id="origin, opaque"

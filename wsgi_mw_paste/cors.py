@@ -285,7 +285,7 @@ class Paths:
     def __init__(self, prefixes: Iterable[str]) -> None:
         # As the environ has them: PEP 3333 strings are bytes in disguise.
         encoded = [path.encode("utf-8", "surrogateescape").decode("latin-1") for path in prefixes]
-        self._prefixes = frozenset(encoded or "/")
+        self._prefixes = frozenset(encoded or ["/"])
         self.every = "/" in self._prefixes
         self._depth = max(path.count("/") for path in self._prefixes)
 
