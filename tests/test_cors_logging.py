@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.wsgi import between_validators, call, hello, make_environ
+from tests.wsgi import PLAIN, answering, between_validators, call, make_environ
 from wsgi_mw_paste.factories import cors
 
 if TYPE_CHECKING:
@@ -59,19 +59,26 @@ def test_replaced_headers_are_logged_once_per_filter(
     assert {record.levelname for record in caplog.records} == {"INFO"}
 
 
-def test_a_path_that_the_server_leaves_out_is_empty(caplog: pytest.LogCaptureFixture) -> None:
-    """PEP 3333 lets servers leave out ``SCRIPT_NAME`` and ``PATH_INFO`` where they are empty."""
-    environ = make_environ()
-    del environ["SCRIPT_NAME"]
-    cors({}, cors_allowed=ORIGIN)(shares)(environ, lambda *args: print)
-    assert caplog.messages[0].endswith("(first seen at /)")
-
-
-def test_an_application_without_cors_headers_logs_nothing(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize(
+    ("left_out", "path"), [("SCRIPT_NAME", "/orders"), ("PATH_INFO", "/mounted")]
+)
+def test_a_path_that_the_server_leaves_out_is_empty(
+    left_out: str, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Ordinary responses leave no record."""
-    call(wrapped(hello), make_environ(headers={"Origin": ORIGIN}))
+    """PEP 3333 lets servers leave out ``SCRIPT_NAME`` and ``PATH_INFO`` where they are empty."""
+    environ = make_environ(path="/orders", SCRIPT_NAME="/mounted")
+    del environ[left_out]
+    cors({}, cors_allowed=ORIGIN)(shares)(environ, lambda *args: print)
+    assert caplog.messages[0].endswith(f"(first seen at {path})")
+
+
+@pytest.mark.parametrize("name", ["ETag", "X-Own"])
+def test_an_application_without_cors_headers_logs_nothing(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ordinary responses leave no record, whatever other headers they have."""
+    app = answering(headers=[*PLAIN, (name, "1")])
+    call(wrapped(app), make_environ(headers={"Origin": ORIGIN}))
     assert caplog.records == []
 
 

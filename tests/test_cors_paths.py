@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from tests.wsgi import assert_headers, between_validators, call, hello, make_env
 from wsgi_mw_paste import CORSMiddleware, CORSSettings
 from wsgi_mw_paste.cors import Paths
 from wsgi_mw_paste.factories import cors, main
+from wsgi_mw_paste.settings import Remark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +37,7 @@ def get(
     app: WSGIApplication, path: str, headers: Mapping[str, str] = ACTUAL, script: str = ""
 ) -> Answer:
     """Return the answer to a GET of a path, which is given decoded."""
-    raw = path.encode().decode("latin-1")
+    raw = path.encode(errors="surrogateescape").decode("latin-1")
     return call(app, make_environ("GET", raw, headers, SCRIPT_NAME=script))
 
 
@@ -63,6 +65,7 @@ def get(
         pytest.param("/a/b/c /x", "/x/y/z/w", "", True, id="the shorter of two"),
         pytest.param("/a/b/c /x", "/a/b/c/d", "", True, id="the longer of two"),
         pytest.param("/café", "/café/menu", "", True, id="not ASCII"),
+        pytest.param("/caf\udce9", "/caf\udce9/menu", "", True, id="not UTF-8"),
         pytest.param("/public", "/public/../private", "", False, id="two dots"),
         pytest.param("/public", "/public/./x", "", False, id="one dot"),
         pytest.param("/public", "/public/..", "", False, id="two dots at the end"),
@@ -98,6 +101,12 @@ def test_a_preflight_for_its_paths_is_answered() -> None:
     assert answer.values("Access-Control-Allow-Origin") == [ORIGIN]
 
 
+@pytest.mark.parametrize("prefixes", [[], ["/"], ["/", "/api"]])
+def test_every_path_matches_without_a_prefix(prefixes: list[str]) -> None:
+    """The slash alone is one that every path has."""
+    assert Paths(prefixes).match(make_environ("GET", "/any"))
+
+
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
@@ -122,10 +131,13 @@ def test_what_is_no_prefix_is_refused(word: str, reason: str) -> None:
     ]
 
 
-def test_a_percent_encoded_prefix_is_remarked_on() -> None:
+@pytest.mark.parametrize("path", ["/caf%C3%A9", "/caf%c3%a9"])
+def test_a_percent_encoded_prefix_is_remarked_on(path: str) -> None:
     """It would match nothing, since servers decode paths."""
-    (remark,) = CORSSettings(cors_allowed=ORIGIN, cors_paths="/caf%C3%A9 /ok").remarks
-    assert (remark.option, remark.item) == ("cors_paths", "/caf%C3%A9")
+    text = f"paths are compared after decoding; write {path} without percent-encoding"
+    assert CORSSettings(cors_allowed=ORIGIN, cors_paths=f"{path} /ok").remarks == (
+        Remark(logging.WARNING, "cors_paths", path, text),
+    )
 
 
 def test_main_takes_the_option() -> None:

@@ -140,6 +140,12 @@ def spy(seen: list[str]) -> WSGIApplication:
             id="most headers",
         ),
         pytest.param(
+            {},
+            {METHOD: "GET", HEADERS: ", ".join(["X-A"] * 129)},
+            ACCEPTED | {"Access-Control-Allow-Headers": ",".join(["x-a"] * 129)},
+            id="most headers, not as browsers list them",
+        ),
+        pytest.param(
             {"cors_allow_credentials": "true", "cors_allow_methods": "*"},
             {METHOD: "PUT", HEADERS: "x-token"},
             ACCEPTED
@@ -211,6 +217,46 @@ def test_an_accepted_preflight_has_these_headers_and_no_others(
 
 
 @pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        pytest.param(
+            {"cors_allowed": ORIGIN, "cors_allow_methods": "*", "cors_allow_credentials": "true"},
+            [
+                "Content-Type",
+                "Content-Length",
+                "Vary",
+                "Access-Control-Allow-Credentials",
+                "Access-Control-Max-Age",
+                "Access-Control-Allow-Origin",
+                "Access-Control-Allow-Methods",
+                "Access-Control-Allow-Headers",
+            ],
+            id="one origin",
+        ),
+        pytest.param(
+            {"cors_allowed": "*"},
+            [
+                "Content-Type",
+                "Content-Length",
+                "Vary",
+                "Access-Control-Allow-Origin",
+                "Access-Control-Allow-Methods",
+                "Access-Control-Max-Age",
+                "Access-Control-Allow-Headers",
+            ],
+            id="every origin",
+        ),
+    ],
+)
+def test_header_names_are_spelled_as_in_the_standard(
+    options: Mapping[str, str], names: list[str]
+) -> None:
+    """Any spelling means the same, but people and their tools look for this one."""
+    answer = answer_to(options, {METHOD: "PUT", HEADERS: "x-token"})
+    assert [name for name, _ in answer.headers] == names
+
+
+@pytest.mark.parametrize(
     ("options", "request_headers", "reason", "option"),
     [
         pytest.param(
@@ -222,6 +268,13 @@ def test_an_accepted_preflight_has_these_headers_and_no_others(
             "origin not listed",
             "cors_allowed",
             id="origin, a pattern's own host",
+        ),
+        pytest.param(
+            {},
+            {"Origin": "https://[::1]:8443"},
+            "origin not listed",
+            "cors_allowed",
+            id="origin, an IPv6 address",
         ),
         pytest.param(
             {}, {"Origin": "null"}, "opaque origin (null)", "cors_allowed", id="origin, opaque"
@@ -359,6 +412,13 @@ def test_an_accepted_preflight_has_these_headers_and_no_others(
             "too many headers",
             "cors_allow_headers",
             id="headers of 4,097 characters",
+        ),
+        pytest.param(
+            {"cors_allow_headers": "X-A"},
+            {HEADERS: ",".join(["x-a"] * 130)},
+            "too many headers",
+            "cors_allow_headers",
+            id="130 headers, each of them listed",
         ),
         pytest.param(
             {},
@@ -534,6 +594,18 @@ def test_without_a_policy_preflights_reach_the_application() -> None:
             (ORIGIN, "PUT", "X-A, x-b"),
             Verdict(None, normalized="x-a,x-b"),
             id="accepted with headers",
+        ),
+        pytest.param(
+            {},
+            (ORIGIN, "PUT", "authorization,x-a"),
+            Verdict(None),
+            id="accepted with headers as browsers list them",
+        ),
+        pytest.param(
+            {"cors_allow_headers": "X-A X-B"},
+            (ORIGIN, "PUT", "x-a,x-b"),
+            Verdict(None),
+            id="accepted with listed headers as browsers list them",
         ),
         pytest.param(
             {}, ("https://evil.net", "GET", ""), Verdict(ORIGIN_NOT_LISTED), id="origin not listed"

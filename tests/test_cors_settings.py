@@ -339,6 +339,13 @@ def test_settings_log_nothing_by_themselves(caplog: pytest.LogCaptureFixture) ->
     assert len(caplog.records) == 2
 
 
+def test_the_remark_on_an_empty_list_has_no_item() -> None:
+    """There is no entry that it could point to."""
+    assert CORSSettings().remarks == (
+        Remark(logging.INFO, "cors_allowed", "", "empty, so CORS is off"),
+    )
+
+
 def test_what_is_compiled_is_not_what_is_written() -> None:
     """Equal settings are equal whether or not anything has been compiled from them, once each."""
     written, compiled = (CORSSettings(cors_allowed="https://a.example") for _ in range(2))

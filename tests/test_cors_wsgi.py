@@ -186,9 +186,7 @@ def test_every_origin_means_no_vary(origin: str | None) -> None:
     answer = call(
         strictly(answering(headers=[TEXT, ("Vary", "Accept")]), cors_allowed="*"), asking(origin)
     )
-    assert_headers(
-        answer, {"Content-Type": "text/plain", "Vary": "Accept", "Access-Control-Allow-Origin": "*"}
-    )
+    assert answer.headers == [TEXT, ("Vary", "Accept"), ("Access-Control-Allow-Origin", "*")]
 
 
 def test_head_gets_the_headers_of_get() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from wsgiref.util import FileWrapper
 from wsgiref.validate import validator
 
@@ -176,21 +175,33 @@ def test_a_close_that_is_none_is_no_close() -> None:
     body.close()
 
 
+def test_a_body_that_hides_its_close_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """The exception of the look-up gets through, and is recorded."""
+
+    class Body(Chunks):
+        @property
+        def close(self) -> NoReturn:
+            raise LookupError
+
+    app = with_ids(answering(Body(Probe())))
+    with pytest.raises(LookupError):
+        app(inbound(), lambda *_: lambda _: None)
+    assert [outcome[2:] for outcome in outcomes(caplog)] == [("ERROR", "LookupError")]
+
+
 class Rows:
     """An iterator that goes on and on, whatever has become of it."""
 
-    def __init__(self, *, stops: bool, raises: bool) -> None:
-        self.stops, self.raises, self.asked = stops, raises, 0
+    def __init__(self, error: type[Exception] | None) -> None:
+        self.error, self.asked = error, 0
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
         self.asked += 1
-        if self.asked > 1 and self.raises:
-            raise LookupError
-        if self.asked > 1 and self.stops:
-            raise StopIteration
+        if self.asked > 1 and self.error is not None:
+            raise self.error
         return b"row"
 
     def close(self) -> None:
@@ -198,22 +209,22 @@ class Rows:
 
 
 @pytest.mark.parametrize(
-    ("rows", "asked"),
+    ("error", "asked"),
     [
-        pytest.param(Rows(stops=False, raises=False), 1, id="closed"),
-        pytest.param(Rows(stops=True, raises=False), 2, id="at its end"),
-        pytest.param(Rows(stops=False, raises=True), 2, id="failed"),
+        pytest.param(None, 1, id="closed"),
+        pytest.param(StopIteration, 2, id="at its end"),
+        pytest.param(LookupError, 2, id="failed"),
     ],
 )
-def test_a_body_is_left_alone_after_its_end(rows: Rows, asked: int) -> None:
+def test_a_body_is_left_alone_after_its_end(error: type[Exception] | None, asked: int) -> None:
     """A server that asks for more gets nothing, and the application is not asked."""
+    rows = Rows(error)
     body: Any = with_ids(answering(rows))(inbound(), lambda *_: lambda _: None)
     assert next(body) == b"row"
-    with ExitStack() as stack:
-        if rows.raises:
-            stack.enter_context(pytest.raises(LookupError))
-        if rows.stops or rows.raises:
-            assert next(body, None) is None
+    if error is not None:
+        with pytest.raises(error):
+            next(body)
+        assert list(body) == []
     body.close()
     assert list(body) == []
     assert rows.asked == asked

@@ -21,6 +21,7 @@ from wsgi_mw_paste import (
 )
 from wsgi_mw_paste.factories import request_id
 from wsgi_mw_paste.request_id import RequestIdFilter as LegacyFilter
+from wsgi_mw_paste.request_id import _warn_of_verbatim_tokens
 from wsgi_mw_paste.request_id import current_request_id as legacy_current_request_id
 
 if TYPE_CHECKING:
@@ -352,6 +353,11 @@ KEY = "shorter than 16 characters, so it can be guessed; use a longer, random ke
             [("log_tokens_key", "***", KEY)],
             id="short key",
         ),
+        pytest.param(
+            {"log_tokens": "fingerprint", "log_tokens_key": "k"},
+            [("log_tokens_key", "***", KEY)],
+            id="key of one character",
+        ),
         pytest.param({"log_tokens": "no", "log_tokens_key": "k" * 16}, [], id="key"),
     ],
 )
@@ -634,6 +640,26 @@ def test_a_default_that_logs_tokens_warns_once(
     )
     assert lines == [warning] * warnings
     assert done.stdout == ""
+
+
+def test_the_warning_of_logged_tokens_says_what_to_write(caplog: pytest.LogCaptureFixture) -> None:
+    """It is the only record of a start by default, and the second filter has none."""
+    _warn_of_verbatim_tokens.cache_clear()
+    for _ in range(2):
+        RequestIdMiddleware(hello)
+    message = (
+        "log_tokens is not set, so Bearer tokens are logged verbatim, in the token field; set it to"
+        " fingerprint or false, or to true to silence this warning"
+    )
+    assert caplog.record_tuples == [("wsgi_mw_paste.request_id", logging.WARNING, message)]
+
+
+@pytest.mark.parametrize("header", ["X-Request-Id", "X-Other"])
+def test_the_longest_header_that_is_looked_at(header: str) -> None:
+    """Of a header with 8192 characters, the blanks are stripped."""
+    app = request_id({}, log_tokens="false", request_id_fallback_headers="X-Other")
+    environ = make_environ(headers={header: "abc" + " " * 8189})
+    assert call(between_validators(app, hello), environ).header("X-Request-Id") == "abc"
 
 
 @pytest.mark.parametrize("header", ["X-Request-Id", "traceparent", "X-Other"])

@@ -48,6 +48,7 @@ MORE = {
     # Length.
     "one-letter": ("a", ACCEPTED),
     "one-digit": ("0", ACCEPTED),
+    "capitals-around-a-dot": ("X.X", ACCEPTED),
     "len-128": ("d" * 128, ACCEPTED),
     "len-128-in-blanks": (" \t" * 999 + "d" * 128 + " \t" * 999, ACCEPTED),
     "len-129-safe-prefix": ("d" * 128 + "\n", REPLACED),

@@ -31,6 +31,18 @@ def test_foreign_spellings_leave_out_what_a_middleware_replaces() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        pytest.param("CaféError", "CaféError", id="as it is"),
+        pytest.param("A\r\nB\u2028", r"A\r\nB\u2028", id="escaped"),
+    ],
+)
+def test_the_name_of_an_exception_is_one_line(name: str, shown: str) -> None:
+    """Characters that cannot be printed are escaped, as in Python."""
+    assert _wsgi.type_name(type(name, (Exception,), {})()) == shown
+
+
 def logger_that_raises(error: BaseException) -> logging.Logger:
     """Return a logger of its own whose filter raises *error*."""
 

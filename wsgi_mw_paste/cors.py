@@ -285,9 +285,9 @@ class Paths:
     def __init__(self, prefixes: Iterable[str]) -> None:
         # As the environ has them: PEP 3333 strings are bytes in disguise.
         encoded = [path.encode("utf-8", "surrogateescape").decode("latin-1") for path in prefixes]
-        self.every = not encoded or "/" in encoded
-        self._prefixes = frozenset(encoded)
-        self._depth = max((path.count("/") for path in encoded), default=0)
+        self._prefixes = frozenset(encoded or ["/"])
+        self.every = "/" in self._prefixes
+        self._depth = max(path.count("/") for path in self._prefixes)
 
     def match(self, environ: WSGIEnvironment) -> bool:
         """Say whether the path of a request is one of them: SCRIPT_NAME and PATH_INFO together."""
@@ -341,9 +341,7 @@ class Preflights:
             )
         accepted.headers["Access-Control-Max-Age"] = str(settings.cors_max_age)
         self._status, self._accepted = accepted.status, accepted.headerlist
-        self._refusals = {
-            reason: self._refuse(Verdict(reason)) for reason in _REASONS_WITHOUT_A_NAME
-        }
+        self._refusals = {reason: self._refuse(reason) for reason in _REASONS_WITHOUT_A_NAME}
 
     def judge(self, origin: str, method: str, requested: str) -> Verdict:
         """Decide on a preflight.
@@ -378,13 +376,13 @@ class Preflights:
         """
         method = environ[_REQUEST_METHOD]
         requested = environ.get(_REQUEST_HEADERS, "")
-        reason, _, normalized = verdict = self.judge(origin, method, requested)
+        reason, name, normalized = verdict = self.judge(origin, method, requested)
         if reason is not None:
             if self._logger.isEnabledFor(logging.INFO):
                 capped = [text[:_LOG_LIMIT] for text in (origin, method, requested)]
                 message = "preflight refused, %s (Origin %r, method %r, headers %r)"
                 log_safely(self._logger, logging.INFO, message, verdict, *capped)
-            status, refused, body = self._refusals.get(reason) or self._refuse(verdict)
+            status, refused, body = self._refusals.get(reason) or self._refuse(reason, name)
             start_response(status, refused.copy())
             return [body]
         headers = self._accepted.copy()
@@ -418,17 +416,17 @@ class Preflights:
     def _are_covered_by_any(self, requested: str) -> bool:
         return "authorization" not in requested and _PLAIN_NAMES(requested) is not None
 
-    def _refuse(self, verdict: Verdict) -> tuple[str, Headers, bytes]:
+    def _refuse(self, reason: Reason, name: str = "") -> tuple[str, Headers, bytes]:
         """Return status, headers and body of a refusal: no CORS headers, and the reason."""
-        option = verdict.reason.option if verdict.reason else ""
-        response = self._response(403, f"CORS preflight refused, {verdict} (see {option})\n")
+        text = f"CORS preflight refused, {Verdict(reason, name)} (see {reason.option})\n"
+        response = self._response(403, text)
         return response.status, response.headerlist, response.body
 
     def _response(self, status: int, text: str = "") -> Response:
         # Not at the top: a filter that is off needs no WebOb.
         from webob import Response  # noqa: PLC0415
 
-        response = Response(text, status=status, content_type="text/plain", charset="UTF-8")
+        response = Response(text, status=status, content_type="text/plain")
         response.headers["Vary"] = self._vary
         return response
 
