@@ -8,6 +8,7 @@ import logging
 import logging.config
 import re
 from contextlib import suppress
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -116,6 +117,7 @@ def test_the_record_has_every_field(caplog: pytest.LogCaptureFixture) -> None:
         "error_type": None,
     }
     assert record.levelno == logging.INFO
+    assert (Path(record.pathname).name, record.lineno) == ("_access.py", 0)
     assert re.fullmatch(
         r"shop\.example\.com:8080 POST /api/orders HTTP/1\.1 201 11 [0-9]+\.[0-9]+ms",
         record.getMessage(),
@@ -148,6 +150,18 @@ def test_a_status_that_is_no_number_is_unknown(
     settings = RequestIdSettings(log_tokens=False)
     RequestIdMiddleware(app, settings)(inbound(), lambda *_: lambda _: None)
     assert fields(only_record(caplog))["status"] is None
+
+
+def test_a_duration_has_microseconds(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In milliseconds, with three digits behind the point; in the message as in the field."""
+    clock = chain([1_000_000_000], repeat(2_234_567_890))
+    monkeypatch.setattr("wsgi_mw_paste._access.perf_counter_ns", lambda: next(clock))
+    call(wrap(), inbound())
+    record = only_record(caplog)
+    assert fields(record)["duration_ms"] == 1234.567
+    assert record.getMessage() == "127.0.0.1 GET / HTTP/1.0 200 5 1234.567ms"
 
 
 def test_the_host_of_a_request_without_one_is_the_servers(
@@ -348,6 +362,19 @@ def test_successful_requests_for_excluded_paths_are_not_recorded(
     assert_headers(answer, {**headers, "X-Request-Id": ID})
 
 
+def test_every_path_can_be_excluded(caplog: pytest.LogCaptureFixture) -> None:
+    """The shortest prefix there is."""
+    for path in ("/", "/a", "/a/b"):
+        call(wrap(log_exclude_paths="/*"), inbound(path=path))
+    assert caplog.records == []
+
+
+def test_an_excluded_path_may_be_no_text(caplog: pytest.LogCaptureFixture) -> None:
+    """As a variable has it: bytes that are not UTF-8, which Python reads as surrogates."""
+    call(wrap(log_exclude_paths="/caf\udce9"), inbound(path="/caf\xe9"))
+    assert caplog.records == []
+
+
 def test_a_failing_health_check_is_recorded(caplog: pytest.LogCaptureFixture) -> None:
     """An exception on an excluded path is recorded, whatever the status was to be."""
 
@@ -481,6 +508,13 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJqdGkiOiJqLTEifQ.c2lnbmF0dXJl-_~+/=="
         pytest.param("fingerprint", "key", "Bearer t0k3n", "hmac:a7181fc1b7f56314", id="keyed"),
         pytest.param(
             "fingerprint", "k\xe9y", "Bearer t0k3n", "hmac:bfe4587c9440a55a", id="UTF-8 key"
+        ),
+        pytest.param(
+            "fingerprint",
+            "k\udce9y",
+            "Bearer t0k3n",
+            "hmac:b1d4217f88038f32",
+            id="key of other bytes",
         ),
         # Nothing.
         pytest.param("false", "", "Bearer t0k3n", None, id="false"),

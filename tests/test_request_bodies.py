@@ -74,6 +74,7 @@ def test_a_file_wrapper_is_passed_through_with_its_close_hooked(
     body.close()
     assert look.count("close") == 1
     assert outcomes(caplog) == [(200, counted, "INFO", None)]
+    assert f" 200 {'-' if counted is None else counted} " in caplog.messages[0]
 
 
 def test_a_file_wrapper_without_close_gets_one(caplog: pytest.LogCaptureFixture) -> None:
@@ -87,15 +88,37 @@ def test_a_file_wrapper_without_close_gets_one(caplog: pytest.LogCaptureFixture)
     assert outcomes(caplog) == [(200, None, "INFO", None)]
 
 
-def test_a_failing_close_of_a_file_wrapper_gets_through(caplog: pytest.LogCaptureFixture) -> None:
-    """An exception of the wrapped file's close() reaches the server, and the record."""
+@pytest.mark.parametrize(
+    ("headers", "counted"),
+    [
+        pytest.param([("Content-Length", "3")], 3, id="with its length"),
+        pytest.param([], None, id="of unknown length"),
+    ],
+)
+def test_a_failing_close_of_a_file_wrapper_gets_through(
+    headers: list[tuple[str, str]], counted: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The exception reaches the server, and the record, which keeps the status that was sent."""
     wrapper = FileWrapper(io.BytesIO(b"one"))
     wrapper.__dict__["close"] = Closing(Probe(), (), in_close=KeyError("boom")).close
-    app = with_ids(answering(wrapper, headers=[*PLAIN, ("Content-Length", "3")]))
+    app = with_ids(answering(wrapper, headers=[*PLAIN, *headers]))
     body: Any = app(inbound(**{"wsgi.file_wrapper": FileWrapper}), lambda *_: lambda _: None)
     with pytest.raises(KeyError):
         body.close()
-    assert outcomes(caplog) == [(200, 3, "ERROR", "KeyError")]
+    assert outcomes(caplog) == [(200, counted, "ERROR", "KeyError")]
+
+
+def test_a_file_wrapper_without_a_response_is_passed_through(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An application that never calls start_response is the server's to refuse."""
+    wrapper = FileWrapper(io.BytesIO(b"one"))
+    body: Any = with_ids(lambda *_: wrapper)(
+        inbound(**{"wsgi.file_wrapper": FileWrapper}), lambda *_: lambda _: None
+    )
+    assert body is wrapper
+    body.close()
+    assert outcomes(caplog) == [(None, None, "INFO", None)]
 
 
 class SlottedWrapper:

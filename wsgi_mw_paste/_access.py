@@ -170,7 +170,8 @@ class AccessRecord:
         """Take the Content-Length for the number of bytes, where there are no chunks to count."""
         lengths = [value for name, value in self.headers if name.lower() == "content-length"]
         self._counted = len(lengths) == 1 and bool(re.fullmatch("[0-9]{1,18}", lengths[0]))
-        self.bytes = int(lengths[0]) if self._counted else 0
+        if self._counted:
+            self.bytes = int(lengths[0])
 
     def fail(self, error: BaseException) -> None:
         """Take note of an exception that leaves the application in place of a response."""
@@ -180,7 +181,7 @@ class AccessRecord:
             self.status = None
             return
         self.error_type = type_name(error)
-        if not self.bytes:
+        if self._counted and not self.bytes:
             # Nothing is sent before the first byte (PEP 3333), so the server will answer.
             self.status = "500"
 
