@@ -14,6 +14,7 @@ from tests.health import Scripted, probe, states
 from tests.ini import load_ini
 from tests.wsgi import assert_headers, between_validators, call, hello, make_environ
 from wsgi_mw_paste import HealthMiddleware, HealthSettings
+from wsgi_mw_paste.health import HealthApplication
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -170,6 +171,7 @@ def test_other_methods_are_405(method: str, path: str) -> None:
             "Content-Length": str(len(answer.body)),
         },
     )
+    assert ("Allow", "GET, HEAD") in answer.headers
     assert answer.body == b"Method Not Allowed\n"
     assert check.runs == 0
 
@@ -233,11 +235,20 @@ def test_other_paths_reach_the_application(script_name: str, path_info: str) -> 
     assert check.runs == 0
 
 
-def test_a_server_may_leave_empty_variables_out() -> None:
+@pytest.mark.parametrize(
+    ("present", "body"),
+    [
+        pytest.param({}, b"hello", id="neither"),
+        pytest.param({"PATH_INFO": "/livez"}, LIVE, id="only PATH_INFO"),
+        pytest.param({"SCRIPT_NAME": "/livez"}, LIVE, id="only SCRIPT_NAME"),
+    ],
+)
+def test_a_server_may_leave_empty_variables_out(present: dict[str, str], body: bytes) -> None:
     """PEP 3333 lets SCRIPT_NAME and PATH_INFO be absent where they are empty."""
     environ = make_environ()
     del environ["SCRIPT_NAME"], environ["PATH_INFO"]
-    assert call(HealthMiddleware(hello, HealthSettings()), environ).body == b"hello"
+    app = HealthMiddleware(hello, HealthSettings())
+    assert call(app, environ | present).body == body
 
 
 def test_the_application_never_sees_a_probe() -> None:
@@ -349,6 +360,14 @@ def test_mounted_with_its_paths_off_it_still_answers_readiness() -> None:
     assert probe(app, "/healthcheck")[0] == 200
     for path in ("/healthcheck/livez", "/healthcheck/readyz"):
         assert call(app, make_environ(path=path)).code == 404
+
+
+def test_mounted_it_answers_without_a_path() -> None:
+    """PEP 3333 lets PATH_INFO be absent where it is empty."""
+    environ = make_environ()
+    del environ["PATH_INFO"]
+    answer = call(HealthApplication(HealthSettings()), environ)
+    assert json.loads(answer.body)["status"] == "ready"
 
 
 @pytest.mark.parametrize(("method", "code"), [("HEAD", 200), ("POST", 405)])

@@ -108,18 +108,22 @@ class HeldLater(Held):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "code", "status"),
+    ("seconds", "age", "code", "status", "state", "milliseconds"),
     [
-        pytest.param(4.9, 200, "ready", id="young"),
-        pytest.param(5.0, 503, "running", id="too old"),
-        pytest.param(500, 503, "running", id="far too old"),
+        pytest.param(4.876, 4.9, 200, "ready", "ok", 0, id="young"),
+        pytest.param(5, 5, 503, "running", "running", 5000, id="too old"),
+        pytest.param(500.06789, 500.1, 503, "running", "running", 500067.9, id="far too old"),
     ],
 )
 def test_the_last_result_stands_until_the_run_is_5_seconds_old(
     *,
     seconds: float,
+    age: float,
     code: int,
     status: str,
+    state: str,
+    milliseconds: float,
+    caplog: pytest.LogCaptureFixture,
     pool: ThreadPoolExecutor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -140,16 +144,17 @@ def test_the_last_result_stands_until_the_run_is_5_seconds_old(
             code,
             {
                 "status": status,
-                "age_seconds": seconds,
+                "age_seconds": age,
                 "checks": [
                     {
                         "name": "tests.test_health_flight:HeldLater",
-                        "state": "ok" if code == 200 else "running",
-                        "milliseconds": 0 if code == 200 else 1000 * seconds,
+                        "state": state,
+                        "milliseconds": milliseconds,
                     }
                 ],
             },
         )
+        assert len(caplog.records) == (code == 503)
     finally:
         check.let_go.set()
     assert running.result(PATIENCE)[0] == 200

@@ -75,6 +75,28 @@ def test_a_check_is_logged_when_it_turns_bad_and_when_it_is_good_again(
     ]
 
 
+def test_the_log_says_how_long_it_was_bad(
+    log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the probe that found it, by the monotonic clock."""
+    clock = [1000.0]
+    monkeypatch.setattr("wsgi_mw_paste.health.monotonic", lambda: clock[0])
+    app = wrap(Scripted(NO, None, None), disable_file="down")
+    probe(app)
+    clock[0] += 12.34
+    probe(app)
+    down = Path("down").absolute()
+    down.touch()
+    probe(app)
+    clock[0] += 3.21
+    down.unlink()
+    probe(app)
+    assert log.messages[1::2] == [
+        f"{CHECK} is OK again, after 12.3 s",
+        f"{down} is gone, after 3.2 s",
+    ]
+
+
 def test_the_log_has_the_traceback(log: pytest.LogCaptureFixture) -> None:
     """What the body keeps to itself: the exception with its text and its place."""
     app = wrap(Scripted(OSError("connection refused")), Scripted(NO))
@@ -137,7 +159,7 @@ def test_a_check_that_hangs_is_logged_once(
     clock = [1000.0]
     monkeypatch.setattr("wsgi_mw_paste.health.monotonic", lambda: clock[0])
     check = Outcome(error)
-    app = wrap(check)
+    app = wrap(Scripted(*6 * [None]), check)
     running = Thread(target=probe, args=[app])
     running.start()
     assert check.entered.wait(PATIENCE)

@@ -156,6 +156,11 @@ def test_a_builtin_is_accepted_that_does_not_tell_its_arguments() -> None:
             id="no such attribute of an attribute",
         ),
         pytest.param(
+            "shop.health:instance.__cal__",
+            "expected an attribute of shop.health; did you mean __call__?",
+            id="nearly an attribute of an attribute",
+        ),
+        pytest.param(
             "shop.lazy:database",
             "expected an attribute of shop.lazy; database raised RuntimeError: database",
             id="an attribute that raises",

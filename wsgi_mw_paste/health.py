@@ -472,7 +472,7 @@ def _imported(word: str) -> object:
     try:
         return operator.attrgetter(attribute)(module)
     except AttributeError as error:
-        near = difflib.get_close_matches(error.name or attribute, dir(error.obj), n=1)
+        near = difflib.get_close_matches(error.name or attribute, dir(error.obj))
         what = f"did you mean {near[0]}?" if near else f"it has no {attribute}"
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- a module may have a __getattr__
         what = f"{attribute} raised {type(error).__name__}: {error}"
