@@ -313,18 +313,34 @@ def test_wrong_arguments_are_an_error_and_nothing_more(
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("closed", [False, True])
+class Broken(StringIO):
+    """A stderr whose reader is gone."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("stream", ["none", "closed", "broken"])
 def test_a_process_without_stderr_is_told_nothing(
-    monkeypatch: pytest.MonkeyPatch, *, closed: bool
+    stream: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under ``pythonw`` and the like ``sys.stderr`` is ``None``; daemons close it."""
-    stream = StringIO() if closed else None
-    if stream is not None:
-        stream.close()
+    closed = StringIO()
+    closed.close()
     with monkeypatch.context() as context:
-        context.setattr(sys, "stderr", stream)
+        context.setattr(sys, "stderr", {"none": None, "closed": closed, "broken": Broken()}[stream])
         AttachRequestIdFilter()
         gc.collect()
+
+
+def test_before_the_root_logger_is_configured_nothing_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``fileConfig`` sets up targets and then the root: if it fails earlier, that is the error."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    AttachRequestIdFilter()
+    gc.collect()
+    assert capsys.readouterr() == ("", "")
 
 
 CONFIGURE = """
