@@ -237,7 +237,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _observe(options.tests)
         return 0
     tests, results = _observed(options.tests, options.processes), Results(options.tests)
-    by_module = {name: list(mutants(path, name)) for name, path in _modules(options.modules)}
+    by_module = {
+        name: [mutant for mutant in mutants(path, name) if not tests.is_import(mutant)]
+        for name, path in _modules(options.modules)
+    }
     found = {name: some for name, some in by_module.items() if some}
     todo = [m for some in found.values() for m in some if results.get(m) is None]
     if todo:

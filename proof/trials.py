@@ -66,6 +66,16 @@ class Tests(NamedTuple):
                 return found & self.seconds.keys()
         return set()
 
+    def is_import(self, mutant: Mutant) -> bool:
+        """Return whether what is replaced runs only when the module is imported."""
+        first, last = mutant.lines
+        contexts = {
+            context
+            for line in range(first, last + 1)
+            for context in self.by_line[mutant.path].get(line, ())
+        }
+        return contexts == {""}
+
 
 class _Running(NamedTuple):
     """A process that tries a mutant.

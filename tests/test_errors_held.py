@@ -243,7 +243,9 @@ def test_a_second_start_response_without_exc_info_is_an_error(
         write = start_response(*OK)
         if release:
             write(b"one")
-        with pytest.raises(AssertionError, match="without exc_info"):
+        with pytest.raises(
+            AssertionError, match="^start_response was called again without exc_info$"
+        ):
             start_response(*OTHER)
         return [b"two"]
 
