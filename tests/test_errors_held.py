@@ -244,7 +244,7 @@ def test_a_second_start_response_without_exc_info_is_an_error(
         if release:
             write(b"one")
         with pytest.raises(
-            AssertionError, match="^start_response was called again without exc_info$"
+            AssertionError, match=r"^start_response was called again without exc_info$"
         ):
             start_response(*OTHER)
         return [b"two"]
