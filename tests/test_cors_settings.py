@@ -15,7 +15,7 @@ from tests.ini import load_ini
 from tests.wsgi import call, hello, make_environ
 from wsgi_mw_paste import ConfigurationError, CORSMiddleware, CORSSettings
 from wsgi_mw_paste.factories import cors
-from wsgi_mw_paste.origins import public_suffixes
+from wsgi_mw_paste.origins import Policy, public_suffixes
 from wsgi_mw_paste.settings import Remark
 
 if TYPE_CHECKING:
@@ -485,3 +485,15 @@ def test_settings_in_python_are_checked_as_an_ini_file_is() -> None:
         CORSSettings(cors_allowed=["*", "a.example, b.example", ""], cors_allow_credentials=True)
     assert [problem.text for problem in caught.value.problems] == ["*", "a.example, b.example", ""]
     assert caught.value.problems[0].reason == STAR_WITH_CREDENTIALS
+
+
+def test_what_origins_have_to_be_safe_for_is_one_value() -> None:
+    """Entries are judged by the options on credentials and by what is tolerated."""
+    settings = CORSSettings(
+        cors_allow_credentials=True,
+        cors_tolerate_insecure_origins=False,
+        cors_tolerate_public_suffixes=True,
+    )
+    assert settings.policy == Policy(
+        credentials=True, tolerate_insecure=False, tolerate_public_suffixes=True
+    )

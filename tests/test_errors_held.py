@@ -410,11 +410,14 @@ def test_the_server_closes_a_body_that_it_got(
     assert {record.getMessage() for record in caplog.records} == {ESCAPED}
 
 
-def test_an_exception_in_close_reaches_the_server(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("chunks", [[one], []], ids=["a chunk", "no chunk"])
+def test_an_exception_in_close_reaches_the_server(
+    chunks: list[Callable[[], bytes]], caplog: pytest.LogCaptureFixture
+) -> None:
     """It is logged and passes; closing again does nothing."""
-    body = Body([one], in_close=boom)
+    body = Body(chunks, in_close=boom)
     response = Server(answering(body)).call()
-    assert list(response) == [b"one"]
+    assert list(response) == [chunk() for chunk in chunks]
     with pytest.raises(LookupError, match=SECRET):
         response.close()
     response.close()
@@ -423,6 +426,51 @@ def test_an_exception_in_close_reaches_the_server(caplog: pytest.LogCaptureFixtu
 
 
 # Servers that refuse a response
+
+
+class RefusingAll(Refusing):
+    """One that refuses what it is told with ``exc_info``, too, but for our own answer."""
+
+    def start_response(self, *arguments: Any) -> Callable[[bytes], object]:
+        write = super().start_response(*arguments)
+        if arguments[0] != ERROR[0]:
+            raise self.error
+        return write
+
+
+def test_a_refused_answer_to_an_error_is_answered_with_exc_info() -> None:
+    """The server was told of it, so our answer has to say that it comes in its place."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            boom()
+        except LookupError:
+            start_response(*OTHER, sys.exc_info())
+        return [b"later"]
+
+    refused, answered, body = RefusingAll(app).serve()
+    assert (refused[0], answered[:2], body) == (OTHER[0], ERROR, TEXT)
+    assert answered[2][1] is RefusingAll.error
+
+
+def test_after_a_refusal_the_application_hears_at_once_of_the_next() -> None:
+    """The response is no longer held: an application that handles the error can see what comes."""
+    heard = []
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        write = start_response(*OK)
+        try:
+            write(b"one")
+        except ValueError as error:
+            heard.append(error)
+            with pytest.raises(ValueError, match="refuses") as again:
+                start_response(*OTHER, sys.exc_info())
+            heard.append(again.value)
+        return [b"later"]
+
+    server = RefusingAll(app)
+    server.serve()
+    assert heard == [server.error, server.error]
 
 
 @pytest.mark.parametrize(
