@@ -145,6 +145,22 @@ def test_time_is_as_the_standard_library_writes_it(name: str, datefmt: str | Non
     assert texts[0] == texts[1]
 
 
+def test_a_second_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most records are of the same second as the one before, and writing it takes the time."""
+    written = []
+    strftime = time.strftime
+
+    def counted(*arguments: Any) -> str:
+        written.append(arguments)
+        return strftime(*arguments)
+
+    monkeypatch.setattr(time, "strftime", counted)
+    formatter = RequestIdFormatter()
+    for after in (0, 0.25, 0.75, 1, 1.5):
+        formatter.formatTime(record(THEN + after))
+    assert len(written) == 2
+
+
 def test_threads_share_a_formatter() -> None:
     """Threads that format records of many seconds each get the text of the right one."""
     formatter, standard = RequestIdFormatter("%(asctime)s"), logging.Formatter("%(asctime)s")

@@ -413,7 +413,7 @@ def test_on_a_logger_it_keeps_no_record(capsys: pytest.CaptureFixture[str]) -> N
         logging.getLogger().error("inside")
     handler = logging.getLogger().handlers[1]
     assert isinstance(handler, AttachRequestIdFilter)
-    assert handler.buffer == []
+    assert (handler.capacity, handler.buffer) == (0, [])
     handler.flush()
     handler.close()
     assert logged() == [("an-id", "inside")]
