@@ -153,6 +153,65 @@ def test_without_a_filter_of_ours_default_is_none_of_our_business() -> None:
     assert warnings(f"[DEFAULT]\ncors_alowed = x\n[app:main]\nuse = shop\n{APP}") == []
 
 
+# What scripts see of a finding.
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "place"),
+    [
+        pytest.param(
+            LINE.replace("app_factory\n", "app_factory\ncors_max_age = 5\n"),
+            "option-misplaced",
+            ("section", "x.ini", "app:shop", "cors_max_age", 5),
+            id="option in the application's section",
+        ),
+        pytest.param(
+            f"[DEFAULT]\ncors_alowed = x\n{LINE}",
+            "option-nearly",
+            ("[DEFAULT]", "x.ini", "DEFAULT", "cors_alowed", 2),
+            id="default",
+        ),
+        pytest.param(
+            LINE.replace("shop\n", "shop\nset cors_alowed = x\n", 1),
+            "option-nearly",
+            ("set", "x.ini", "pipeline:main", "set cors_alowed", 3),
+            id="set",
+        ),
+        pytest.param(
+            LINE + WEB.replace("filter:web", "filter:spare"),
+            "unused-filter",
+            ("section", "x.ini", "filter:spare", "", LINE.count("\n") + 2),
+            id="filter",
+        ),
+    ],
+)
+def test_a_finding_in_the_file_has_a_code_and_all_of_its_place(
+    text: str, code: str, place: tuple[str, str, str, str, int]
+) -> None:
+    """Scripts sort warnings by them, and editors go there."""
+    (found,) = check_text(text).of("warning")
+    level, file, *rest = place
+    assert found.code == code
+    assert found.place == (level, str(Path(file).absolute()), *rest)
+
+
+def test_a_finding_outside_of_the_file_has_a_code_and_all_of_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The environment and a ``.env`` file are both looked at; a variable has no file."""
+    monkeypatch.setenv("CORS_ALOWED", "x")
+    Path(".env").write_text("CORS_MAX_AGES=1\n", encoding="utf-8")
+    first, second = check_text(LINE).of("warning")
+    assert (first.code, first.place) == (
+        "variable-nearly",
+        ("environment", "", "", "CORS_ALOWED", None),
+    )
+    assert (second.code, second.place) == (
+        "variable-nearly",
+        (".env", str(Path(".env").absolute()), "", "CORS_MAX_AGES", 1),
+    )
+
+
 # Variables.
 
 
