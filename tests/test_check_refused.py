@@ -111,7 +111,7 @@ from wsgi_mw_paste.factories import FACTORIES
         ),
         pytest.param(
             "[app:main]\nuse = hello\nkey = %(password)s",
-            "ini-syntax",
+            "undefined-variable",
             "test.ini:3 [app:main] key: nothing defines %(password)s; write password = … in"
             " [DEFAULT] or give password=… on the command line",
             id="undefined",
