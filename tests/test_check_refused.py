@@ -67,6 +67,13 @@ from wsgi_mw_paste.factories import FACTORIES
             id="name-in-a-module-without-a-near-one",
         ),
         pytest.param(
+            "[app:main]\npaste.app_factory = tests.checking:SHOP",
+            "not-deployable",
+            "test.ini:1 [app:main]: expected the name of something to call, MODULE:FUNCTION, not of"
+            " a str",
+            id="no-factory",
+        ),
+        pytest.param(
             "[pipeline:main]\npipeline = cors hello\n[filter:cors]\nlog_level = debug",
             "not-deployable",
             "test.ini:3 [filter:cors]: expected use =, such as use = egg:wsgi_mw_paste",
