@@ -10,6 +10,7 @@ from tests.checking import LOGGING, WEB, check_text, said, write_module
 from tests.ini import load_ini
 
 APP = "[app:shop]\npaste.app_factory = shop:app_factory\n"
+PLAIN = "[filter:plain]\npaste.filter_factory = shop:plain_filter\n"
 LINE = f"[pipeline:main]\npipeline = web shop\n{APP}{WEB}{LOGGING}"
 
 
@@ -32,9 +33,14 @@ def warnings(text: str) -> list[str]:
     ("text", "advice"),
     [
         pytest.param(
-            f"[pipeline:main]\npipeline = shop\n{APP}",
-            "write pipeline = web shop in [pipeline:main]",
+            f"[pipeline:main]\npipeline = plain\n  shop\n{PLAIN}{APP}",
+            "write pipeline = web plain shop in [pipeline:main]",
             id="pipeline",
+        ),
+        pytest.param(
+            "[application:main]\nuse = call:shop:app_factory\n",
+            "write filter-with = web in [application:main]",
+            id="application's long name",
         ),
         pytest.param(
             "[app:main]\nuse = call:shop:app_factory\n",
@@ -89,11 +95,22 @@ def test_an_option_in_the_applications_section_is_a_warning() -> None:
     )
 
 
-def test_an_option_without_a_filter_is_a_warning() -> None:
+@pytest.mark.parametrize(
+    "section",
+    [
+        pytest.param("server:main", id="server"),
+        pytest.param("composite:other", id="composite"),
+        pytest.param("composit:other", id="composite's other name"),
+        pytest.param("filter:other", id="filter of another package"),
+    ],
+)
+def test_an_option_without_a_filter_is_a_warning(section: str) -> None:
     """The advice names what is missing."""
-    (warning,) = warnings(f"[server:main]\nCORS_MAX_AGE = 1\n[app:main]\nuse = shop\n{APP}")
+    (warning,) = warnings(
+        f"[{section}]\nCORS_MAX_AGE = 1\nuse = egg:other\n[app:main]\nuse = shop\n{APP}"
+    )
     assert warning == (
-        "x.ini:2 [server:main] CORS_MAX_AGE: has no effect in this section; move it to the section"
+        f"x.ini:2 [{section}] CORS_MAX_AGE: has no effect in this section; move it to the section"
         " of a filter of wsgi_mw_paste"
     )
 
@@ -151,6 +168,65 @@ def test_a_name_of_others_in_default_is_none(key: str) -> None:
 def test_without_a_filter_of_ours_default_is_none_of_our_business() -> None:
     """Nothing of ours would read it anyway."""
     assert warnings(f"[DEFAULT]\ncors_alowed = x\n[app:main]\nuse = shop\n{APP}") == []
+
+
+# What scripts see of a finding.
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "place"),
+    [
+        pytest.param(
+            LINE.replace("app_factory\n", "app_factory\ncors_max_age = 5\n"),
+            "option-misplaced",
+            ("section", "x.ini", "app:shop", "cors_max_age", 5),
+            id="option in the application's section",
+        ),
+        pytest.param(
+            f"[DEFAULT]\ncors_alowed = x\n{LINE}",
+            "option-nearly",
+            ("[DEFAULT]", "x.ini", "DEFAULT", "cors_alowed", 2),
+            id="default",
+        ),
+        pytest.param(
+            LINE.replace("shop\n", "shop\nset cors_alowed = x\n", 1),
+            "option-nearly",
+            ("set", "x.ini", "pipeline:main", "set cors_alowed", 3),
+            id="set",
+        ),
+        pytest.param(
+            LINE + WEB.replace("filter:web", "filter:spare"),
+            "unused-filter",
+            ("section", "x.ini", "filter:spare", "", LINE.count("\n") + 2),
+            id="filter",
+        ),
+    ],
+)
+def test_a_finding_in_the_file_has_a_code_and_all_of_its_place(
+    text: str, code: str, place: tuple[str, str, str, str, int]
+) -> None:
+    """Scripts sort warnings by them, and editors go there."""
+    (found,) = check_text(text).of("warning")
+    level, file, *rest = place
+    assert found.code == code
+    assert found.place == (level, str(Path(file).absolute()), *rest)
+
+
+def test_a_finding_outside_of_the_file_has_a_code_and_all_of_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The environment and a ``.env`` file are both looked at; a variable has no file."""
+    monkeypatch.setenv("CORS_ALOWED", "x")
+    Path(".env").write_text("CORS_MAX_AGES=1\n", encoding="utf-8")
+    first, second = check_text(LINE).of("warning")
+    assert (first.code, first.place) == (
+        "variable-nearly",
+        ("environment", "", "", "CORS_ALOWED", None),
+    )
+    assert (second.code, second.place) == (
+        "variable-nearly",
+        (".env", str(Path(".env").absolute()), "", "CORS_MAX_AGES", 1),
+    )
 
 
 # Variables.
@@ -302,6 +378,18 @@ def test_a_filter_that_needs_exceptions_belongs_inside_errors(uri: str, levels: 
     assert all("write web tm shop" in finding.message for finding in found)
 
 
+def test_a_filter_that_needs_exceptions_is_known_by_its_module_and_in_a_pipeline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever its section is called, and without one."""
+    write_module(monkeypatch, "sentry")
+    write_module(monkeypatch, "own", "from sentry import plain_filter\n")
+    own = "[filter:own]\npaste.filter_factory = own:plain_filter\n"
+    pipeline = "egg:raven#raven own web shop"
+    report = check_text(LINE.replace("web shop", pipeline) + own, missing_ok=True)
+    assert said(report, "warning") == ["outside-errors x.ini:2 [pipeline:main] pipeline"] * 2
+
+
 def test_a_filter_inside_errors_sees_exceptions() -> None:
     """There is nothing to report."""
     text = LINE.replace("web shop", "web egg:repoze.tm2#tm shop")
@@ -358,12 +446,18 @@ LINES = (
             id="application",
         ),
         pytest.param(
-            "[pipeline:main]\npipeline = plain\n  shop\n"
-            f"[filter:plain]\npaste.filter_factory = shop:plain_filter\n{APP}{LOGGING}",
+            f"[pipeline:main]\npipeline = plain\n  shop\n{PLAIN}{APP}{LOGGING}",
             "pipeline = web plain shop in [pipeline:main]",
             "pipeline = plain\n",
             "pipeline = web plain\n",
             id="pipeline",
+        ),
+        pytest.param(
+            f"[app:main]\nuse = shop\n[pipeline:other]\npipeline = main\n{APP}{LOGGING}",
+            "filter-with = web in [app:main]",
+            "[app:main]\n",
+            "[app:main]\nfilter-with = web\n",
+            id="application beside a pipeline",
         ),
         pytest.param(
             f"[composite:main]\nuse = egg:Paste#urlmap\n/ = shop\n{APP}{LOGGING}",

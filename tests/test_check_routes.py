@@ -85,6 +85,78 @@ def test_a_value_of_a_composite_leads_on(text: str, expected: list[str]) -> None
     assert routes(report) == expected
 
 
+def test_every_part_has_the_place_that_names_it_and_its_own() -> None:
+    """Findings about an order point to the first, those about options to the second."""
+    report = check_text(
+        f"""
+        [composite:main]
+        use = egg:Paste#urlmap
+        /a = around
+        /b = line
+        /c = choice
+        [filter-app:around]
+        use = egg:wsgi_mw_paste#cors
+        next = wrapped
+        [app:wrapped]
+        use = shop
+        filter-with = gate
+        [filter:gate]
+        paste.filter_factory = shop:plain_filter
+        filter-with = token
+        [pipeline:line]
+        pipeline = egg:raven gate shop
+        [composite:choice]
+        use = call:shop:by_auth
+        key = token web shop
+        {TOKEN}{SHOP}""",
+        missing_ok=True,
+    )
+    assert report.node is not None
+    assert [
+        [f"{node.name}: {node.mention}; {node.place}" for node in route]
+        for route in report.node.routes()
+    ] == [
+        [
+            "main: x.ini; x.ini:2 [composite:main]",
+            "around: x.ini:7 [filter-app:around]; x.ini:7 [filter-app:around]",
+            "token: x.ini:15 [filter:gate] filter-with; x.ini:21 [filter:token]",
+            "gate: x.ini:12 [app:wrapped] filter-with; x.ini:13 [filter:gate]",
+            "wrapped: x.ini:9 [filter-app:around] next; x.ini:10 [app:wrapped]",
+        ],
+        [
+            "main: x.ini; x.ini:2 [composite:main]",
+            "egg:raven: x.ini:17 [pipeline:line] pipeline; x.ini:17 [pipeline:line] pipeline",
+            "token: x.ini:15 [filter:gate] filter-with; x.ini:21 [filter:token]",
+            "gate: x.ini:17 [pipeline:line] pipeline; x.ini:13 [filter:gate]",
+            "shop: x.ini:17 [pipeline:line] pipeline; x.ini:23 [app:shop]",
+        ],
+        [
+            "main: x.ini; x.ini:2 [composite:main]",
+            "choice: x.ini:6 [composite:main] /c; x.ini:18 [composite:choice]",
+            "token: x.ini:20 [composite:choice] key; x.ini:21 [filter:token]",
+            "web: x.ini:20 [composite:choice] key; x.ini:26 [filter:web]",
+            "shop: x.ini:20 [composite:choice] key; x.ini:23 [app:shop]",
+        ],
+    ]
+
+
+def test_what_a_composite_sets_is_set_for_all_that_it_names() -> None:
+    """As PasteDeploy's own loader has it; the command line as well."""
+    report = check_text(
+        f"{BY_AUTH}set cors_max_age = 7\n/a = line\nb = web shop\nc = token line\n"
+        f"[pipeline:line]\npipeline = web shop\n{SHOP}{TOKEN}",
+        variables={"log_requests": "false"},
+    )
+    assert report.node is not None
+    values = [
+        {value.option: value.text for value in node.values()}
+        for route in report.node.routes()
+        for node in route
+        if node.factory
+    ]
+    assert [(v["cors_max_age"], v["log_requests"]) for v in values] == [("7", "false")] * 3
+
+
 @pytest.mark.parametrize(
     "option",
     [
@@ -327,6 +399,24 @@ def test_what_a_factory_asks_for_on_its_own_is_followed(
     Path("x.ini").write_text(text.replace("web shop\n", "shop\nfilter-with = web\n"))
     assert main(["explain", "x.ini", "--origin", ORIGIN]) == 2
     assert "PasteDeploy cannot put a filter around this" in capsys.readouterr().err
+
+
+def test_what_a_factory_asks_for_gets_the_global_values_that_it_gives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are options of our filters, too."""
+    write_module(
+        monkeypatch,
+        "own",
+        "def make(loader, global_conf, **_):\n"
+        "    return loader.get_app('own', global_conf={'cors_allowed': '*'})\n",
+    )
+    Path("x.ini").write_text(
+        "[composite:main]\npaste.composite_factory = own:make\n/ = shop\n"
+        f"[pipeline:own]\npipeline = egg:wsgi_mw_paste#cors shop\n{SHOP}",
+        encoding="utf-8",
+    )
+    assert main(["explain", "x.ini", "--origin", ORIGIN]) == 0
 
 
 def test_a_part_that_fails_is_raised_where_there_is_no_list_for_it() -> None:

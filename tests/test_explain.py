@@ -6,11 +6,13 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from webob import Request
 
+from tests.checking import write_module
 from tests.explaining import API, CORS, HEADERS, MAIN, ORIGIN, PIPELINE, explained, sent
 from tests.ini import write_ini
 from wsgi_mw_paste.command.browser import Fetch
-from wsgi_mw_paste.command.exchange import build
+from wsgi_mw_paste.command.exchange import build, make_real, send
 from wsgi_mw_paste.command.explain import explain
 from wsgi_mw_paste.command.pipeline import read_deployment
 
@@ -54,6 +56,33 @@ def test_without_the_application_a_stand_in_answers() -> None:
     found = explain(build(read_deployment("test.ini")), Fetch(ORIGIN, API + "/raise"))
     assert found.refusal is None
     assert found.steps[0].exchange.response.status == "200 OK"
+
+
+def test_an_answer_in_place_of_an_exception_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PEP 3333: with ``exc_info``, an application may begin again as long as nothing is sent."""
+    write_module(
+        monkeypatch,
+        "late",
+        """
+        import sys
+
+        def make(global_conf):
+            def app(environ, start_response):
+                start_response("200 OK", [("Access-Control-Allow-Origin", "*")])
+                try:
+                    raise KeyError("user")
+                except KeyError:
+                    start_response("503 Busy", [("Retry-After", "5")], sys.exc_info())
+                return [b"later"]
+
+            return app
+        """,
+    )
+    write_ini("[app:main]\npaste.app_factory = late:make")
+    exchange = send(build(read_deployment("test.ini"), make_real), Request.blank("/"))
+    assert (exchange.response.status, exchange.raised) == ("503 Busy", "")
+    assert exchange.response.headerlist == [("Retry-After", "5")]
+    assert exchange.replaced == []
 
 
 def test_a_composite_chooses_by_the_path() -> None:

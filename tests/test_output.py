@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from textwrap import dedent
@@ -23,7 +24,7 @@ from wsgi_mw_paste.command.findings import Finding, Place
 from wsgi_mw_paste.command.output import Terminal, write_report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 COMMAND = [sys.executable, "-m", "wsgi_mw_paste"]
 
@@ -306,6 +307,144 @@ def test_any_width_will_do(
     assert capsys.readouterr().err == ""
 
 
+class ColourTerminal(StringIO):
+    """A terminal that can show colours; it tells what it shows."""
+
+    def isatty(self) -> bool:
+        """Return that it is one."""
+        return True
+
+    def shown(self) -> list[str]:
+        """Return its lines, each with the number of its colour in front."""
+        return [
+            re.sub(r"^\x1b\[(\d+)m(.*)\x1b\[0m$", r"\1 \2", line)
+            for line in self.getvalue().splitlines()
+        ]
+
+
+def coloured(monkeypatch: pytest.MonkeyPatch, *arguments: str, **environment: str) -> list[str]:
+    """Run the command on such a terminal, 80 columns wide, and return what it shows."""
+    for name, value in ({"COLUMNS": "80", "NO_COLOR": "", "TERM": "xterm"} | environment).items():
+        monkeypatch.setenv(name, value)
+    stream = ColourTerminal()
+    with redirect_stdout(stream), redirect_stderr(stream):
+        main(arguments)
+    return stream.shown()
+
+
+def test_a_report_has_its_levels_in_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headings are bold, defaults dim, warnings yellow; the count is as bad as the worst."""
+    write_ini("""
+        [pipeline:main]
+        pipeline = ids cors hello
+
+        [filter:ids]
+        use = egg:wsgi_mw_paste#request_id
+        log_requests = true
+        log_tokens = false
+
+        [filter:cors]
+        use = egg:wsgi_mw_paste#cors
+        cors_allowed = https://app.example.com
+        """)
+    shown = coloured(monkeypatch, "check", "test.ini")
+    assert shown[:4] == [
+        "1 What a request passes through in test.ini",
+        "",
+        "1   ids: wsgi_mw_paste (request_id), test.ini:5 [filter:ids]",
+        "2     request_id_header            default  X-Request-Id",
+    ]
+    assert "    log_requests                 line 7   true" in shown
+    assert [line for line in shown if re.match(r"(1|3\d) \S", line)][1:] == [
+        "33 Warnings",
+        "1 Notes",
+        "33 0 errors, 1 warning",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        pytest.param(
+            ["check", "test.ini", "cors_max_age=x"],
+            [
+                "1 What a request passes through in test.ini",
+                "1   egg:wsgi_mw_paste#cors: wsgi_mw_paste (cors),",
+                "1     test.ini:3 [pipeline:main] pipeline",
+                "1   hello: application, test.ini:6 [app:hello]",
+                "31 Errors",
+                "31 1 error, 0 warnings",
+            ],
+            id="error",
+        ),
+        pytest.param(
+            ["check", "test.ini"],
+            [
+                "1 What a request passes through in test.ini",
+                "1   egg:wsgi_mw_paste#cors: wsgi_mw_paste (cors),",
+                "1     test.ini:3 [pipeline:main] pipeline",
+                "1   hello: application, test.ini:6 [app:hello]",
+                "32 0 errors, 0 warnings",
+            ],
+            id="clean",
+        ),
+        pytest.param(
+            ["explain", "test.ini", "--origin", "https://app.example.com", "--method", "PUT"],
+            [
+                "1 A preflight, because the method PUT is not safelisted",
+                "32   The browser continues.",
+                "1 The actual request",
+                "32   The browser continues.",
+                "1 What the script may read",
+                "32 Allowed: a script of https://app.example.com may read the response to PUT",
+                "32 http://localhost/.",
+            ],
+            id="allowed",
+        ),
+        pytest.param(
+            ["explain", "test.ini", "--origin", "https://a.example"],
+            [
+                "1 The actual request",
+                "31   The browser stops: Access-Control-Allow-Origin is missing.",
+                "31 Refused, origin not listed: add https://a.example to cors_allowed (test.ini:4",
+                "31 [pipeline:main] set cors_allowed).",
+            ],
+            id="refused",
+        ),
+        pytest.param(
+            ["check", "nosuch.ini"],
+            ["31 wsgi-mw-paste: nosuch.ini: No such file or directory"],
+            id="mistake",
+        ),
+    ],
+)
+def test_what_matters_is_in_colour(
+    arguments: Sequence[str], expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Good is green, bad is red, headings are bold; all else is in the terminal's own colour."""
+    write_ini(OK)
+    shown = coloured(monkeypatch, *arguments)
+    assert [line for line in shown if re.match(r"(1|3\d) ", line)] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [pytest.param("NO_COLOR", "1", id="no-color"), pytest.param("TERM", "dumb", id="dumb")],
+)
+def test_a_terminal_that_wants_no_colour_gets_none(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable says so."""
+    shown = coloured(monkeypatch, "options", **{name: value})
+    assert shown[0].split() == ["cors_allowed", "(empty)"]
+
+
+def _pipe_without_reader() -> int:
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
 # Not of --help, whose output is argparse's.
 @pytest.mark.parametrize("arguments", ARGUMENTS[:-1])
 def test_a_full_disk_is_one_line_and_status_2(arguments: Sequence[str]) -> None:
@@ -316,6 +455,32 @@ def test_a_full_disk_is_one_line_and_status_2(arguments: Sequence[str]) -> None:
         2,
         "wsgi-mw-paste: cannot write the output: No space left on device\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("opened", "status", "error"),
+    [
+        pytest.param(
+            lambda: os.open("/dev/full", os.O_WRONLY),
+            2,
+            "wsgi-mw-paste: cannot write the output: No space left on device\n",
+            id="full disk",
+        ),
+        pytest.param(_pipe_without_reader, 1, "", id="reader gone"),
+    ],
+)
+def test_output_that_cannot_be_written_is_dropped(
+    opened: Callable[[], int],
+    status: int,
+    error: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Closing the stream, as Python does at its end, raises nothing any more."""
+    with os.fdopen(opened(), "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert main(["options"]) == status
+    assert capsys.readouterr().err == error
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS)
@@ -330,6 +495,28 @@ def test_without_stderr_the_status_says_it_all() -> None:
     """The same for mistakes."""
     done = run("check", "nosuch.ini", streams="2>&-")
     assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "status"),
+    [
+        pytest.param("stdout", ["options", "--markdown"], 0, id="stdout"),
+        pytest.param("stderr", ["check", "nosuch.ini"], 2, id="stderr"),
+    ],
+)
+def test_a_stream_that_the_caller_has_closed_is_replaced(
+    name: str,
+    arguments: Sequence[str],
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As above, in this process: Python has ``None`` for it."""
+    monkeypatch.setattr(sys, name, None)
+    assert main(arguments) == status
+    with getattr(sys, name) as replacement:
+        assert (replacement.name, replacement.mode) == (os.devnull, "w")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:

@@ -451,7 +451,7 @@ def _message_of(error: BaseException, place: Place) -> str:
 
 def _ill_formed(error: configparser.Error, place: Place, files: IniFiles) -> DeploymentError:
     """Return an error of the parser without the text that it repeats, which may be a secret."""
-    file = str(getattr(error, "source", place.file))
+    file, code = str(getattr(error, "source", place.file)), "ini-syntax"
     match error:
         case configparser.MissingSectionHeaderError():
             place = Place("section", file, line=error.lineno)
@@ -475,5 +475,5 @@ def _ill_formed(error: configparser.Error, place: Place, files: IniFiles) -> Dep
             if place.key in ("here", "__file__"):
                 message = "PasteDeploy loads no file with a % in its path; rename the folder"
             elif name := getattr(error, "reference", ""):
-                message = _undefined(name, f"%({name})s")
-    return DeploymentError(place, message, "ini-syntax")
+                message, code = _undefined(name, f"%({name})s"), "undefined-variable"
+    return DeploymentError(place, message, code)
