@@ -48,6 +48,11 @@ def warnings(text: str) -> list[str]:
             id="application",
         ),
         pytest.param(
+            f"[app:main]\nuse = call:shop:app_factory\nfilter-with = plain\n{PLAIN}",
+            "write filter-with = web in [filter:plain]",
+            id="application that has a filter",
+        ),
+        pytest.param(
             "[composite:main]\nuse = egg:Paste#urlmap\n/ = config:y.ini#shop\n",
             "write filter-with = web in [app:NAME]",
             id="none of the two",
@@ -444,6 +449,13 @@ LINES = (
             "[app:main]\n",
             "[app:main]\nfilter-with = web\n",
             id="application",
+        ),
+        pytest.param(
+            f"[app:main]\nuse = call:shop:app_factory\nfilter-with = plain\n{PLAIN}{LOGGING}",
+            "filter-with = web in [filter:plain]",
+            "[filter:plain]\n",
+            "[filter:plain]\nfilter-with = web\n",
+            id="application that has a filter",
         ),
         pytest.param(
             f"[pipeline:main]\npipeline = plain\n  shop\n{PLAIN}{APP}{LOGGING}",

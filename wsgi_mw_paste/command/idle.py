@@ -120,7 +120,16 @@ def _how_to_use(name: str, file: IniFile) -> str:
         if section.startswith("pipeline:") and "pipeline" in items:
             return f"write pipeline = {name} {' '.join(items['pipeline'].split())} in [{section}]"
     apps = [section for section in file.sections if section.startswith(("app:", "application:"))]
-    return f"write filter-with = {name} in [{apps[0] if apps else 'app:NAME'}]"
+    return f"write {_around(apps[0] if apps else 'app:NAME', name, file)}"
+
+
+def _around(section: str, name: str, file: IniFile) -> str:
+    """Return the line that puts a filter around a section, and around those of its filter-with."""
+    seen: set[str] = set()
+    while (with_ := file.sections.get(section, {}).get("filter-with")) and section not in seen:
+        seen.add(section)
+        section = f"filter:{with_}"
+    return f"filter-with = {name} in [{section}]"
 
 
 def _misplaced_options(file: IniFile, files: IniFiles, ours: dict[str, str]) -> Iterator[Finding]:
@@ -190,7 +199,7 @@ def _no_filter(file: IniFile, node: Node) -> Iterator[Finding]:
         # What requests come to first: in front of one application, others would be left out.
         inner = next(iter(node.routes()))
         section = next((part.sections[0].name for part in inner if part.role != "filter"), "")
-        first = f"filter-with = web in [{section}]"
+        first = _around(section, "web", file)
     message = (
         f"no filter of wsgi_mw_paste is in front of the application; write {first} and add\n"
         "[filter:web]\n"
