@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -94,7 +95,8 @@ class Terminal:
         self._run(command.replace("curl", "curl -s", 1), shown, status)
 
     def _make(self, command: str, shown: str, status: int) -> None:
-        subprocess.run([*command.split(), "--dry-run"], cwd=ROOT, capture_output=True, check=True)
+        words = [*shlex.split(command), "--dry-run"]
+        subprocess.run(words, cwd=ROOT, capture_output=True, check=True)
 
     def _pip(self, command: str, shown: str, status: int) -> None:
         extras = metadata("wsgi_mw_paste").get_all("Provides-Extra")
